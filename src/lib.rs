@@ -1,0 +1,11 @@
+pub mod cli;
+pub mod config;
+pub mod decode;
+pub mod detector;
+pub mod lab;
+pub mod model;
+pub mod number_plan;
+pub mod render;
+pub mod serve;
+pub mod stream;
+pub mod telemetry;
