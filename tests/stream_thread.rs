@@ -37,8 +37,8 @@ fn every_event_reaches_the_log_once_and_the_accounts_balance() {
     until("all events are routed", || {
         *running.witness.routed.lock().unwrap() == 800
     });
-    until("the dead letters are told", || {
-        running.witness.dead_letters.lock().unwrap().len() == 3
+    running.until("the dead letters are told", |w| {
+        w.dead_letters.lock().unwrap().len() == 3
     });
     let witness = running.witness.clone();
     running.stop().unwrap();
@@ -159,9 +159,7 @@ fn a_restart_goes_on_where_the_last_run_ended() {
     writer.put(SENDS, 0, start, b"broken");
     writer.flush();
     let first = Running::start(&settings, Role::All);
-    until("the first events are routed", || {
-        *first.witness.routed.lock().unwrap() == 300
-    });
+    first.until("the first events are routed", |w| *w.routed.lock().unwrap() == 300);
     first.stop().unwrap();
     let before = read_log(&settings);
 
@@ -170,11 +168,9 @@ fn a_restart_goes_on_where_the_last_run_ended() {
     }
     writer.flush();
     let second = Running::start(&settings, Role::All);
-    until("the new events are routed", || {
-        *second.witness.routed.lock().unwrap() == 100
-    });
-    until("all partitions are restored", || {
-        second.witness.restored.lock().unwrap().len() == LOG_PARTITIONS as usize
+    second.until("the new events are routed", |w| *w.routed.lock().unwrap() == 100);
+    second.until("all partitions are restored", |w| {
+        w.restored.lock().unwrap().len() == LOG_PARTITIONS as usize
     });
     second.stop().unwrap();
 

@@ -7,14 +7,17 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::client::forward_log;
+use super::error::StreamError;
 use crate::model::log::Feed;
 
 /// What a member is doing about its assignment.
@@ -130,18 +133,52 @@ impl ConsumerContext for GroupContext {
             }
         });
     }
+}
 
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let whole = result.map_err(|error| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail));
-        let each = || {
-            let failed = offsets.elements().iter().find_map(|element| element.error().err());
-            failed.map(|error| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail))
+/// Commits on a thread of its own. The polling thread must not wait for the
+/// broker, and the answer to an asynchronous commit never comes: librdkafka tells
+/// it only to a callback that the event interface of this binding does not set.
+pub(crate) struct Committer {
+    lists: Option<Sender<TopicPartitionList>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Committer {
+    pub(crate) fn start(consumer: Arc<BaseConsumer<GroupContext>>, purpose: &str) -> Result<Self, StreamError> {
+        let (lists, wanted) = channel::<TopicPartitionList>();
+        let body = move || {
+            for list in wanted {
+                let result = match consumer.commit(&list, CommitMode::Sync) {
+                    Ok(()) => Ok(list.count()),
+                    Err(error) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)),
+                };
+                consumer.context().note(GroupEvent::Commit(result));
+            }
         };
-        let result = match (whole, each()) {
-            (Err(code), _) | (Ok(()), Some(code)) => Err(code),
-            (Ok(()), None) => Ok(offsets.count()),
-        };
-        self.note(GroupEvent::Commit(result));
+        let thread = std::thread::Builder::new()
+            .name(format!("{purpose}-commit"))
+            .spawn(body)
+            .map_err(|error| StreamError::Internal(format!("a thread could not be started: {error}")))?;
+        Ok(Self {
+            lists: Some(lists),
+            thread: Some(thread),
+        })
+    }
+
+    /// Sends a commit; its answer comes as [`GroupEvent::Commit`].
+    pub(crate) fn commit(&self, list: TopicPartitionList) -> Result<(), StreamError> {
+        let sent = self.lists.as_ref().is_some_and(|lists| lists.send(list).is_ok());
+        sent.then_some(())
+            .ok_or_else(|| StreamError::Internal("the thread that commits has ended".into()))
+    }
+
+    /// Ends the thread, so that the consumer is dropped by who polls it. Only when
+    /// no commit is under way: it could wait for a broker that never answers.
+    pub(crate) fn finish(mut self) {
+        self.lists = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 

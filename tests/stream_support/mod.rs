@@ -200,7 +200,11 @@ fn input(topic: &str, verifications: bool) -> InputSettings {
 pub fn settings() -> StreamSettings {
     StreamSettings {
         brokers: String::new(),
-        properties: Vec::new(),
+        // The mock broker waits for almost a session's length whenever a member left.
+        properties: vec![
+            ("session.timeout.ms".into(), "3000".into()),
+            ("heartbeat.interval.ms".into(), "500".into()),
+        ],
         group: "pumpwatch".into(),
         topics: Topics::default(),
         inputs: vec![input(SENDS, false), input(VERIFICATIONS, true)],
@@ -247,7 +251,28 @@ impl Running {
         Self {
             witness,
             shutdown,
-            thread: std::thread::spawn(move || run(&settings, role, &doors, &asked)),
+            thread: std::thread::spawn(move || {
+                let result = run(&settings, role, &doors, &asked);
+                if let Err(error) = &result {
+                    eprintln!("the run ended: {error}");
+                }
+                result
+            }),
+        }
+    }
+
+    /// Waits until `done`; fails when the run ends before, or after half a minute.
+    pub fn until(&self, what: &str, mut done: impl FnMut(&Witness) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !done(&self.witness) {
+            assert!(!self.thread.is_finished(), "the run ended before {what}");
+            let trouble = || self.witness.trouble.lock().unwrap().clone();
+            assert!(
+                Instant::now() < deadline,
+                "waited too long until {what}; {:?}",
+                trouble()
+            );
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 

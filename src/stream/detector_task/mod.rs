@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compact_str::CompactString;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Message, OwnedHeaders};
 
@@ -26,7 +26,7 @@ use super::client::{group_consumer, partitions_of, plain_consumer, wall_now};
 use super::doors::{Half, Observer, OutputTopic, Renderer};
 use super::error::{StreamError, is_authorization, is_transient};
 use super::fold::{ORIGIN_HEADER, origin};
-use super::group::{GroupContext, Phase, answer_assign, answer_revoke, list_of, positions_of};
+use super::group::{Committer, GroupContext, Phase, answer_assign, answer_revoke, list_of, positions_of};
 use super::offsets::Offsets;
 use super::outbox::{Outbox, Outgoing};
 use super::run::Shutdown;
@@ -73,6 +73,7 @@ struct Detector<'c> {
     sent: HashMap<usize, Sent>,
     next_tag: usize,
     paused: bool,
+    committer: Committer,
     commit_in_flight: bool,
     last_commit: Instant,
     last_told: Instant,
@@ -86,7 +87,8 @@ pub(crate) fn run(parts: DetectorParts) -> Result<(), StreamError> {
     let log_partitions = check_topics(&settings)?;
     let outbox = Outbox::new(&settings, "detector")?;
     let offsets = Offsets::start(&settings, &group, "detector")?;
-    let consumer = group_consumer(&settings, "detector", &group)?;
+    let consumer = Arc::new(group_consumer(&settings, "detector", &group)?);
+    let committer = Committer::start(consumer.clone(), "detector")?;
     consumer
         .subscribe(&[&settings.topics.events])
         .map_err(|error| StreamError::from_kafka("subscribing", &settings.brokers, &error))?;
@@ -104,6 +106,7 @@ pub(crate) fn run(parts: DetectorParts) -> Result<(), StreamError> {
         sent: HashMap::new(),
         next_tag: 0,
         paused: false,
+        committer,
         commit_in_flight: false,
         last_commit: now,
         last_told: now,
@@ -319,11 +322,9 @@ impl Detector<'_> {
         let list = positions
             .iter()
             .map(|(feed, next_offset, metadata)| (feed, *next_offset, Some(metadata.as_str())));
-        match positions_of(list).and_then(|list| self.consumer.commit(&list, CommitMode::Async)) {
-            Ok(()) => self.commit_in_flight = true,
-            Err(error) => self.parts.observer.broker_trouble(Half::Detector, &error.to_string()),
-        }
-        Ok(())
+        let list = positions_of(list).map_err(|error| self.client_error("committing", &error))?;
+        self.commit_in_flight = true;
+        self.committer.commit(list)
     }
 
     fn tell(&mut self) {
@@ -370,12 +371,13 @@ impl Detector<'_> {
             }
         }
         self.tell_now();
+        self.committer.finish();
         match unanswered {
             (Phase::Positioning, _) => answer_assign(self.consumer, &list_of([])),
             (_, Some(drain)) => answer_revoke(self.consumer, &list_of(&drain.feeds)),
             _ => Ok(()),
         }
-        .map_err(|error| self.client_error("leaving the group", &error))
+        .map_err(|error| StreamError::from_kafka("leaving the group", &self.parts.settings.brokers, &error))
     }
 }
 

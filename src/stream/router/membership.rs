@@ -277,8 +277,7 @@ impl Router<'_> {
             }
             if !drain.committing {
                 drain.committing = true;
-                self.commit_now();
-                return Ok(());
+                return self.commit_now();
             }
         } else if !drain.committing {
             tracing::warn!(

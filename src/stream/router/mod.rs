@@ -32,7 +32,7 @@ use super::checkpoint::Checkpoints;
 use super::client::{group_consumer, wall_now};
 use super::doors::{Half, Observer, RecordDecoder};
 use super::error::StreamError;
-use super::group::{GroupContext, Phase, answer_assign, answer_revoke, list_of};
+use super::group::{Committer, GroupContext, Phase, answer_assign, answer_revoke, list_of};
 use super::ingest::{Classify, Ingest};
 use super::offsets::Offsets;
 use super::outbox::Outbox;
@@ -74,6 +74,7 @@ struct Router<'c> {
     checkpoints: Checkpoints<Committed>,
     /// Positions whose commit may be sent.
     committable: BTreeMap<Feed, (i64, String)>,
+    committer: Committer,
     commit_in_flight: bool,
     /// When the merge began to wait, and for which slot.
     awaiting: Option<(usize, Instant)>,
@@ -91,12 +92,13 @@ pub(crate) fn run(parts: RouterParts) -> Result<(), StreamError> {
     let outbox = Outbox::new(&settings, "router")?;
     let start = startup::begin(&settings, &outbox)?;
     let offsets = Offsets::start(&settings, &group, "router")?;
-    let consumer = group_consumer(&settings, "router", &group)?;
+    let consumer = Arc::new(group_consumer(&settings, "router", &group)?);
+    let committer = Committer::start(consumer.clone(), "router")?;
     let topics: Vec<&str> = startup::input_topics(&settings);
     consumer
         .subscribe(&topics)
         .map_err(|error| StreamError::from_kafka("subscribing", &settings.brokers, &error))?;
-    let result = Router::new(parts, &consumer, outbox, offsets, start).run();
+    let result = Router::new(parts, (&consumer, committer), outbox, offsets, start).run();
     // Dropping the consumer polls until it has left the group; nobody answers the
     // callbacks any more, so they must answer themselves.
     consumer.context().close();
@@ -107,7 +109,7 @@ pub(crate) fn run(parts: RouterParts) -> Result<(), StreamError> {
 impl<'c> Router<'c> {
     fn new(
         parts: RouterParts,
-        consumer: &'c BaseConsumer<GroupContext>,
+        (consumer, committer): (&'c BaseConsumer<GroupContext>, Committer),
         outbox: Outbox,
         offsets: Offsets,
         start: startup::Start,
@@ -137,6 +139,7 @@ impl<'c> Router<'c> {
             slots: Vec::new(),
             checkpoints: Checkpoints::default(),
             committable: BTreeMap::new(),
+            committer,
             commit_in_flight: false,
             awaiting: None,
             last_tick: now,
@@ -205,18 +208,19 @@ impl<'c> Router<'c> {
             let _ = self.consumer.poll(Duration::from_millis(5));
             self.serve_group(wall)?;
             if self.checkpoints.is_behind(epoch) && !self.commit_in_flight && !committed {
-                self.commit_now();
+                self.commit_now()?;
                 committed = true;
             }
         }
         self.tell_now(wall);
+        self.committer.finish();
         // An unanswered rebalance would keep the consumer from closing.
         match unanswered {
             (Phase::Positioning, _) => answer_assign(self.consumer, &list_of([])),
             (_, Some(drain)) => answer_revoke(self.consumer, &list_of(&drain.feeds)),
             _ => Ok(()),
         }
-        .map_err(|error| self.client_error("leaving the group", &error))
+        .map_err(|error| StreamError::from_kafka("leaving the group", &self.parts.settings.brokers, &error))
     }
 
     fn slot_of(&self, topic: &str, partition: i32) -> Option<usize> {

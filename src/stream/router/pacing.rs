@@ -3,14 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{CommitMode, Consumer};
-
 use super::memory::FeedMemory;
 use super::slot::Source;
 use super::{Committed, Router};
 use crate::model::Millis;
 use crate::model::log::{FeedProgress, LogRecord, RecordCounts, Tick};
-use crate::stream::doors::Half;
 use crate::stream::error::StreamError;
 use crate::stream::group::positions_of;
 
@@ -85,7 +82,7 @@ impl Router<'_> {
             self.cut(false)?;
         }
         if self.draining.is_none() {
-            self.commit_now();
+            self.commit_now()?;
         }
         Ok(())
     }
@@ -118,19 +115,17 @@ impl Router<'_> {
     }
 
     /// Sends the commit of what is acknowledged, unless one is on its way.
-    pub(crate) fn commit_now(&mut self) {
+    pub(crate) fn commit_now(&mut self) -> Result<(), StreamError> {
         if self.commit_in_flight || self.committable.is_empty() {
-            return;
+            return Ok(());
         }
         let positions = std::mem::take(&mut self.committable);
         let positions = positions
             .iter()
             .map(|(feed, (next_offset, metadata))| (feed, *next_offset, Some(metadata.as_str())));
-        let sent = positions_of(positions).and_then(|list| self.consumer.commit(&list, CommitMode::Async));
-        match sent {
-            Ok(()) => self.commit_in_flight = true,
-            Err(error) => self.parts.observer.broker_trouble(Half::Router, &error.to_string()),
-        }
+        let list = positions_of(positions).map_err(|error| self.client_error("committing", &error))?;
+        self.commit_in_flight = true;
+        self.committer.commit(list)
     }
 
     /// Tells the observer, when it is time.
