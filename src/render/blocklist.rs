@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::json::{Decimal, Utc, to_bytes};
 use super::{Envelope, OutputTopic, RenderedRecord};
-use crate::model::{Block, BlockAction, BlockChange, EntityKey, Millis, Mode};
+use crate::model::{Block, BlockAction, BlockChange, Millis, Mode};
 
 /// A range of numbers that should be blocked. Whoever acts on it must honour
 /// `expires_at` without being told: the detector may be down when it passes.
