@@ -6,6 +6,7 @@
 //! | `blocklist` | an entry of the compacted blocklist, its tombstone, and the line of the `--blocklist` file |
 //! | `stats` | one minute of one destination |
 //! | `audit` | one entry of the audit trail |
+//! | `canonical` | events and feedback in the canonical format, and what `decode` prints |
 //! | `dead_letter` | a record that could not be used, with its origin and the reason |
 //! | `schema` | the JSON Schemas of all of these and of the input, made from the same types |
 //! | `json` | how numbers and times are printed |
@@ -26,6 +27,7 @@ use json::Utc;
 
 pub mod audit;
 pub mod blocklist;
+pub mod canonical;
 pub mod dead_letter;
 mod json;
 pub mod ocsf;
