@@ -1,1 +1,4 @@
-//! lab
+//! The laboratory: a seeded world of honest traffic and attacks that drives the
+//! same detector as production, without a broker.
+
+pub mod simulate;

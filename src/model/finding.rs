@@ -2,6 +2,7 @@
 //! as data. How they look outside is `render`'s business.
 
 use compact_str::CompactString;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Currency, Micros, Millis, Prefix, Region};
@@ -34,7 +35,9 @@ pub struct EntityKey {
 }
 
 impl EntityKey {
-    fn encode(name: &str) -> CompactString {
+    /// A name as it stands in a key: `%` and `|` percent-encoded, so that a key
+    /// always splits back into its parts.
+    pub fn encode(name: &str) -> CompactString {
         if name.contains(['|', '%']) {
             name.replace('%', "%25").replace('|', "%7C").into()
         } else {
@@ -58,7 +61,7 @@ impl std::fmt::Display for EntityKey {
 }
 
 /// What a finding is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
     /// The attack.
@@ -98,7 +101,7 @@ impl FindingKind {
 }
 
 /// How sure, and so what may act on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Look at it.
@@ -129,7 +132,7 @@ pub enum Activity {
 }
 
 /// What a playbook should do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum RecommendedAction {
@@ -241,7 +244,7 @@ pub struct Finding {
 }
 
 /// What a blocker should do with a range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BlockAction {
     /// Stop all.
@@ -251,7 +254,7 @@ pub enum BlockAction {
 }
 
 /// Whether anything downstream should act.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Say what would be blocked.
@@ -302,7 +305,7 @@ pub enum BlockChange {
 }
 
 /// How coarse a destination node is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum DestinationLevel {

@@ -19,9 +19,10 @@ pub const HOUR: i64 = 60 * MINUTE;
 /// One day, in milliseconds.
 pub const DAY: i64 = 24 * HOUR;
 
-/// 0001-01-01 and 9999-12-31: times outside are refused at decoding.
+/// 0001-01-01 and 9999-12-30T22:00:00Z, the last that prints in every offset:
+/// times outside are refused at decoding.
 const EARLIEST: i64 = -62_135_596_800_000;
-const LATEST: i64 = 253_402_300_799_999;
+const LATEST: i64 = 253_402_207_200_000;
 
 impl Millis {
     /// Before every real time.

@@ -1,0 +1,113 @@
+//! Attempts seen at a place in the past, and the bounds that follow from them.
+
+use crate::detector::tuning::Tuning;
+use crate::model::{DAY, HOUR, Millis};
+
+/// Forgetting counts of honest attempts at one place.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct History {
+    attempts: f64,
+    judged: f64,
+    verified: f64,
+    at: Millis,
+}
+
+impl History {
+    /// Adds counts that have left the hold-back; older ones fade with `decay_ms`.
+    pub(crate) fn learn(&mut self, attempts: f64, judged: f64, verified: f64, now: Millis, decay_ms: f64) {
+        let keep = if self.at == Millis::default() {
+            1.0
+        } else {
+            libm::exp(-((now - self.at) as f64) / decay_ms)
+        };
+        self.attempts = self.attempts * keep + attempts;
+        self.judged = self.judged * keep + judged;
+        self.verified = self.verified * keep + verified;
+        self.at = now;
+    }
+
+    /// Attempts, as of the last learning.
+    pub(crate) fn attempts(&self) -> f64 {
+        self.attempts
+    }
+
+    /// Shrinks a conversion estimate towards what was seen here.
+    fn shrink(&self, prior: f64, pseudo: f64) -> f64 {
+        (self.verified + pseudo * prior) / (self.judged + pseudo)
+    }
+}
+
+/// Upper bound of the number that honest traffic may show where `n` were seen.
+fn upper(n: f64) -> f64 {
+    1.3 * n + 2.0 * libm::sqrt(n)
+}
+
+/// Largest share of a region's honest attempts that may fall into a range of
+/// class m, from history and structure alone.
+pub(crate) fn ceiling(own: f64, region: f64, class: u8, tuning: &Tuning) -> f64 {
+    let structural = tuning.structural[usize::from(class.clamp(2, 6) - 2)];
+    let pseudo = tuning.structural_weight;
+    ((upper(own) + pseudo * structural) / (region + pseudo)).min(1.0)
+}
+
+/// The same through the range one digit wider, whose ceiling is `parent`: tells
+/// more where the region's history is long enough.
+pub(crate) fn ceiling_below(parent: f64, own: f64, parent_own: f64) -> f64 {
+    parent * ((upper(own) + 1.2) / (parent_own + 3.0)).min(1.0)
+}
+
+/// Largest share of a tenant's honest attempts that may go to a region; one
+/// while the tenant has too little history to tell.
+pub(crate) fn region_ceiling(own: f64, root: f64) -> f64 {
+    if root < 200.0 {
+        1.0
+    } else {
+        ((1.5 * own + 2.0 * libm::sqrt(own) + 4.0) / (root + 1.0)).min(1.0)
+    }
+}
+
+/// Lower bound of honest conversion: the prior shrunk through wider places to
+/// narrower ones, and a safety factor.
+pub(crate) fn conversion_lower_bound<'a>(places: impl Iterator<Item = &'a History>, tuning: &Tuning) -> f64 {
+    let mean = places.fold(tuning.conversion_prior, |p, h| h.shrink(p, tuning.conversion_shrinkage));
+    (tuning.conversion_lower * mean).clamp(0.08, 0.85)
+}
+
+/// Honest attempts an hour at a place: history over the time in which it was
+/// gathered, and a small prior that keeps it above zero.
+pub(crate) fn honest_per_hour(history: &History, class: u8, tenant_age_ms: i64, tuning: &Tuning) -> f64 {
+    let prior = 0.02 * libm::exp10(f64::from(class.min(6)) - 4.0);
+    let age = ((tenant_age_ms - tuning.hold_max_ms).max(DAY)) as f64;
+    let remembered = tuning.history_decay_ms * -libm::expm1(-age / tuning.history_decay_ms);
+    (history.attempts() + prior) / (remembered / HOUR as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_ceiling_is_a_share_and_never_below_what_was_seen(own in 0f64..1e6, rest in 0f64..1e6, class in 2u8..=6) {
+            let c = ceiling(own, own + rest, class, &Tuning::default());
+            prop_assert!(c > 0.0 && c <= 1.0);
+            prop_assert!(c * (own + rest + 20.0) >= own.min(own + rest) - 1e-6);
+        }
+
+        #[test]
+        fn the_conversion_bound_lies_below_the_mean(judged in 1f64..1e5, share in 0.3f64..0.95) {
+            let mut h = History::default();
+            h.learn(judged, judged, judged * share, Millis(1), 1e12);
+            let bound = conversion_lower_bound([h].iter(), &Tuning::default());
+            prop_assert!(bound <= share.max(0.55));
+            prop_assert!(bound >= 0.08);
+        }
+    }
+
+    #[test]
+    fn a_country_never_seen_is_bounded_by_structure_alone() {
+        assert_eq!(ceiling(0.0, 0.0, 2, &Tuning::default()), 0.01);
+        assert_eq!(ceiling(0.0, 0.0, 4, &Tuning::default()), 0.12);
+    }
+}

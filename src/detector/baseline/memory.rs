@@ -1,0 +1,70 @@
+//! What was seen lately, by key: two generations under a hard cap.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// A bounded map that forgets what was not used for a generation, once full.
+#[derive(Debug)]
+pub(crate) struct Memory<K, V> {
+    young: HashMap<K, V, ahash::RandomState>,
+    old: HashMap<K, V, ahash::RandomState>,
+    generation_max: usize,
+}
+
+impl<K: Eq + Hash + Copy, V: Copy> Memory<K, V> {
+    /// At most `entries_max` entries in both generations together.
+    pub(crate) fn new(entries_max: usize, hasher: ahash::RandomState) -> Self {
+        Self {
+            young: HashMap::with_hasher(hasher.clone()),
+            old: HashMap::with_hasher(hasher),
+            generation_max: (entries_max / 2).max(1),
+        }
+    }
+
+    /// What is remembered of `key`.
+    pub(crate) fn get(&self, key: &K) -> Option<V> {
+        self.young.get(key).or_else(|| self.old.get(key)).copied()
+    }
+
+    /// Remembers `value`; returns what was remembered before.
+    pub(crate) fn put(&mut self, key: K, value: V) -> Option<V> {
+        let before = self.get(&key);
+        if self.young.len() >= self.generation_max && !self.young.contains_key(&key) {
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+        }
+        self.young.insert(key, value);
+        before
+    }
+
+    /// Forgets `key`; returns what was remembered.
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
+        let young = self.young.remove(key);
+        let old = self.old.remove(key);
+        young.or(old)
+    }
+
+    /// Entries held, in both generations.
+    pub(crate) fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_used_stays_and_the_cap_holds() {
+        let mut memory = Memory::new(100, ahash::RandomState::with_seeds(1, 2, 3, 4));
+        for key in 0..10_000u32 {
+            memory.put(key, key);
+            memory.put(0, 7);
+            assert!(memory.len() <= 101);
+        }
+        assert_eq!(memory.get(&0), Some(7));
+        assert_eq!(memory.get(&5), None);
+        assert_eq!(memory.remove(&0), Some(7));
+        assert_eq!(memory.get(&0), None);
+    }
+}

@@ -1,0 +1,19 @@
+//! What is normal: who lives where, how many of them verify and how soon, and
+//! which networks and devices they come from.
+//!
+//! Everything here errs on the side of the accused: shares are upper bounds,
+//! conversion is a lower bound, latency is slower than people are. And nothing
+//! here is learned from the accused: shares come from approved attempts, history
+//! is held back and leaves out what was blocked in the meantime.
+
+mod history;
+mod hold;
+mod latency;
+mod memory;
+mod share;
+
+pub(crate) use history::{History, ceiling, ceiling_below, conversion_lower_bound, honest_per_hour, region_ceiling};
+pub(crate) use hold::{HeldCounts, HoldBack};
+pub(crate) use latency::LatencyCurve;
+pub(crate) use memory::Memory;
+pub(crate) use share::Share;

@@ -1,0 +1,215 @@
+//! Attempts that are still open: the first send to a number and its resends.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::detector::evidence::Counters;
+use crate::detector::trie::{CLASS_MAX, CLASS_MIN, Place, TenantIx};
+use crate::model::log::Token;
+use crate::model::{Micros, Millis, Prefix, Region};
+
+/// An app within one partition.
+pub(crate) type AppIx = u32;
+
+/// Number of an attempt, counted from the partition's first.
+pub(crate) type AttemptId = u64;
+
+/// What is known of an attempt's client and number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Attributes {
+    /// Neither country nor address of the client is known.
+    pub(crate) missing: bool,
+    /// The client's country is not the number's, or its network is strange there.
+    pub(crate) odd: bool,
+    /// The device lately served another number, or there is none.
+    pub(crate) device: bool,
+    /// The number is outside its plan.
+    pub(crate) invalid: bool,
+    /// The tenant has never seen the number.
+    pub(crate) fresh: bool,
+}
+
+impl From<Attributes> for Counters {
+    fn from(a: Attributes) -> Self {
+        let one = |present: bool| f64::from(u8::from(present));
+        Self {
+            attempts: 1.0,
+            missing: one(a.missing),
+            odd: one(a.odd),
+            device: one(a.device),
+            invalid: one(a.invalid),
+            fresh: one(a.fresh),
+        }
+    }
+}
+
+/// One attempt.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) tenant: TenantIx,
+    pub(crate) app: AppIx,
+    pub(crate) opened: Millis,
+    pub(crate) event_time: Millis,
+    pub(crate) number: Token,
+    pub(crate) session: Option<Token>,
+    pub(crate) block: Prefix,
+    pub(crate) digits: u8,
+    pub(crate) region: Region,
+    pub(crate) calling_digits: u8,
+    pub(crate) asn: Option<u32>,
+    pub(crate) deviceless: bool,
+    pub(crate) attributes: Attributes,
+    pub(crate) repeat: bool,
+    pub(crate) weight: f64,
+    pub(crate) conversion: f64,
+    pub(crate) cost: Micros,
+    pub(crate) stage: usize,
+    pub(crate) verified: bool,
+    /// Whether it speaks for or against places: not inside a block, not of an app
+    /// that never verifies while others do.
+    pub(crate) free: bool,
+    pub(crate) slice: u64,
+    pub(crate) ring: u64,
+}
+
+impl Attempt {
+    /// The ranges it lies in, narrowest first.
+    pub(crate) fn ranges(&self) -> impl DoubleEndedIterator<Item = (u8, Place)> + use<> {
+        ranges(self.tenant, self.block, self.digits, self.calling_digits)
+    }
+
+    /// Its region.
+    pub(crate) fn region_place(&self) -> Place {
+        Place::Region(self.tenant, self.region)
+    }
+}
+
+/// The ranges of class 2 to 6 that hold a number of `digits` digits of which
+/// `block` is known, as long as they are longer than the calling code.
+pub(crate) fn ranges(
+    tenant: TenantIx,
+    block: Prefix,
+    digits: u8,
+    calling_digits: u8,
+) -> impl DoubleEndedIterator<Item = (u8, Place)> + use<> {
+    let open = digits.saturating_sub(block.len() as u8);
+    (CLASS_MIN.max(open)..=CLASS_MAX)
+        .filter(move |m| digits > m + calling_digits)
+        .map(move |m| {
+            (
+                m,
+                Place::Range(tenant, block.truncated(usize::from(digits - m)), digits),
+            )
+        })
+}
+
+/// Open attempts, found by id, by number and by session; the oldest go when
+/// there is no more room.
+#[derive(Debug)]
+pub(crate) struct Attempts {
+    open: VecDeque<Option<Attempt>>,
+    first: AttemptId,
+    by_number: HashMap<(AppIx, Token), AttemptId, ahash::RandomState>,
+    by_session: HashMap<(TenantIx, Token), AttemptId, ahash::RandomState>,
+    open_max: usize,
+}
+
+impl Attempts {
+    /// Room for `open_max` attempts.
+    pub(crate) fn new(open_max: usize, hasher: ahash::RandomState) -> Self {
+        Self {
+            open: VecDeque::new(),
+            first: 0,
+            by_number: HashMap::with_hasher(hasher.clone()),
+            by_session: HashMap::with_hasher(hasher),
+            open_max,
+        }
+    }
+
+    /// Files an attempt; it becomes the one found by its number and session.
+    pub(crate) fn open(&mut self, attempt: Attempt) -> AttemptId {
+        while self.open.len() >= self.open_max {
+            self.close_first();
+        }
+        let id = self.first + self.open.len() as u64;
+        self.by_number.insert((attempt.app, attempt.number), id);
+        if let Some(session) = attempt.session {
+            self.by_session.insert((attempt.tenant, session), id);
+        }
+        self.open.push_back(Some(attempt));
+        id
+    }
+
+    /// A resend under another session: the attempt is found by the latest one.
+    pub(crate) fn rename_session(&mut self, session: Token, id: AttemptId) {
+        let Some(attempt) = self.get_mut(id) else { return };
+        let tenant = attempt.tenant;
+        if let Some(before) = attempt.session.replace(session)
+            && before != session
+            && self.by_session.get(&(tenant, before)) == Some(&id)
+        {
+            self.by_session.remove(&(tenant, before));
+        }
+        self.by_session.insert((tenant, session), id);
+    }
+
+    pub(crate) fn get(&self, id: AttemptId) -> Option<&Attempt> {
+        id.checked_sub(self.first)
+            .and_then(|i| self.open.get(i as usize))
+            .and_then(Option::as_ref)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: AttemptId) -> Option<&mut Attempt> {
+        id.checked_sub(self.first)
+            .and_then(|i| self.open.get_mut(i as usize))
+            .and_then(Option::as_mut)
+    }
+
+    /// The open attempt of an app to a number.
+    pub(crate) fn of_number(&self, app: AppIx, number: Token) -> Option<AttemptId> {
+        self.by_number
+            .get(&(app, number))
+            .copied()
+            .filter(|id| self.get(*id).is_some())
+    }
+
+    /// The open attempt of a session.
+    pub(crate) fn of_session(&self, tenant: TenantIx, session: Token) -> Option<AttemptId> {
+        self.by_session
+            .get(&(tenant, session))
+            .copied()
+            .filter(|id| self.get(*id).is_some())
+    }
+
+    /// Closes every attempt opened before `until`.
+    pub(crate) fn close_before(&mut self, until: Millis) {
+        while self
+            .open
+            .front()
+            .is_some_and(|a| a.as_ref().is_none_or(|a| a.opened < until))
+        {
+            self.close_first();
+        }
+    }
+
+    /// How many attempts are open.
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    fn close_first(&mut self) {
+        let id = self.first;
+        self.first += 1;
+        let Some(Some(attempt)) = self.open.pop_front() else {
+            return;
+        };
+        let number = (attempt.app, attempt.number);
+        if self.by_number.get(&number) == Some(&id) {
+            self.by_number.remove(&number);
+        }
+        if let Some(session) = attempt.session
+            && self.by_session.get(&(attempt.tenant, session)) == Some(&id)
+        {
+            self.by_session.remove(&(attempt.tenant, session));
+        }
+    }
+}

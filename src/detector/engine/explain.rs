@@ -1,0 +1,205 @@
+//! The finding's evidence in numbers and words, family by family.
+
+use super::Engine;
+use super::attempts::Attempt;
+use crate::detector::episode::EpisodeId;
+use crate::detector::evidence::NULLS;
+use crate::detector::trie::Place;
+use crate::model::EvidenceItem;
+
+/// Masked samples a finding shows.
+const SAMPLES_MAX: usize = 5;
+
+impl Engine {
+    /// Writes what is known at `place` into the episode.
+    pub(super) fn explain(&mut self, id: EpisodeId, place: Place, attempt: &Attempt) {
+        let evidence_items = self.evidence_items(place, attempt);
+        let samples = self.samples(attempt);
+        let Some(evidence) = self.trie.get(place).and_then(|n| n.evidence.as_ref()) else {
+            return;
+        };
+        let (since, log_e, first) = (evidence.since, self.weakest(place), evidence.since.first_event);
+        let threshold = self.log_a;
+        let Some(episode) = self.episodes.get_mut(id) else {
+            return;
+        };
+        episode.evidence = evidence_items;
+        episode.log_e_total = log_e.0;
+        episode.log_e_threshold = threshold.min(log_e.1);
+        episode.expected_conversion = attempt.conversion;
+        episode.samples = samples;
+        if episode.attempts == 0 || since.attempts > episode.attempts {
+            episode.attempts = since.attempts;
+            episode.verified = since.verified;
+            episode.cost = since.cost;
+        }
+        episode.first_event = episode.first_event.min(first);
+        episode.last_event = episode.last_event.max(since.last_event);
+    }
+
+    /// The smallest margin over the nulls: log e-value and line of the null that
+    /// was hardest to refute.
+    fn weakest(&self, place: Place) -> (f64, f64) {
+        let Some(evidence) = self.trie.get(place).and_then(|n| n.evidence.as_ref()) else {
+            return (0.0, self.log_a);
+        };
+        let applies = |null: crate::detector::evidence::Null| {
+            null.enabled(&self.tuning)
+                && !(matches!(place, Place::Region(..)) && null == crate::detector::evidence::Null::Enrolment)
+        };
+        NULLS
+            .iter()
+            .enumerate()
+            .filter(|(_, null)| applies(**null))
+            .map(|(j, null)| {
+                let line = (self.log_a - null.price()).max(self.tuning.floor_block);
+                (evidence.log_e(j), line)
+            })
+            .min_by(|a, b| (a.0 - a.1).total_cmp(&(b.0 - b.1)))
+            .unwrap_or((0.0, self.log_a))
+    }
+
+    fn evidence_items(&self, place: Place, attempt: &Attempt) -> Vec<EvidenceItem> {
+        let Some(evidence) = self.trie.get(place).and_then(|n| n.evidence.as_ref()) else {
+            return Vec::new();
+        };
+        let k = evidence.best_profile();
+        let (parts, seen, since) = (&evidence.parts, &evidence.counters, &evidence.since);
+        let share = |count: f64| {
+            if seen.attempts > 0.0 {
+                count / seen.attempts
+            } else {
+                0.0
+            }
+        };
+        let tenant = &self.tenants[usize::from(attempt.tenant)];
+        let converted = if since.attempts > 0 {
+            since.verified as f64 / since.attempts as f64
+        } else {
+            0.0
+        };
+        let ceiling = match place {
+            Place::Range(..) => self.ceiling_of(place, attempt),
+            _ => 0.0,
+        };
+        let flow = tenant
+            .regions
+            .get(&attempt.region)
+            .map_or(0.0, |r| r.flow)
+            .min(since.attempts as f64 * 1e6);
+        let inside = if flow > 0.0 {
+            (since.attempts as f64 / flow).min(1.0)
+        } else {
+            0.0
+        };
+        let percent = |x: f64| format!("{:.1} %", 100.0 * x);
+        let fresh = self.apps[attempt.app as usize].fresh.upper(0.05, 1.3);
+        let items = [
+            (
+                "missing_verification",
+                parts.verification[k],
+                converted,
+                attempt.conversion,
+                format!(
+                    "{} of {} attempts were verified; honest people verify at least {}",
+                    since.verified,
+                    since.attempts,
+                    percent(attempt.conversion)
+                ),
+            ),
+            (
+                "number_range",
+                parts.digits[k],
+                inside,
+                ceiling,
+                format!(
+                    "the range takes far more of the country's attempts than the {} that honest traffic puts there at most",
+                    percent(ceiling)
+                ),
+            ),
+            (
+                "novelty",
+                parts.novelty,
+                share(seen.fresh),
+                fresh,
+                format!(
+                    "{} of the numbers were never seen before; {} is usual at most",
+                    percent(share(seen.fresh)),
+                    percent(fresh)
+                ),
+            ),
+            (
+                "source_geography",
+                parts.geography,
+                share(seen.odd + seen.missing),
+                tenant.odd.upper(0.02, 1.5),
+                format!(
+                    "{} of the clients are abroad, on unfamiliar networks or unknown; {} is usual at most",
+                    percent(share(seen.odd + seen.missing)),
+                    percent(tenant.odd.upper(0.02, 1.5))
+                ),
+            ),
+            (
+                "source_device",
+                parts.device,
+                share(seen.device),
+                tenant.device.upper(0.02, 1.5),
+                format!(
+                    "{} of the attempts share a device with another number; {} is usual at most",
+                    percent(share(seen.device)),
+                    percent(tenant.device.upper(0.02, 1.5))
+                ),
+            ),
+            (
+                "number_validity",
+                parts.validity,
+                share(seen.invalid),
+                tenant.invalid.upper(0.01, 1.5),
+                format!(
+                    "{} of the numbers do not exist in the numbering plan; {} is usual at most",
+                    percent(share(seen.invalid)),
+                    percent(tenant.invalid.upper(0.01, 1.5))
+                ),
+            ),
+            (
+                "volume",
+                parts.volume[k],
+                since.attempts as f64,
+                0.0,
+                format!(
+                    "{} attempts, faster than honest traffic of this range at its busiest",
+                    since.attempts
+                ),
+            ),
+        ];
+        items
+            .into_iter()
+            .filter(|(_, product, ..)| *product != 1.0)
+            .map(|(family, product, observed, expected, text)| EvidenceItem {
+                family: family.into(),
+                log_e: libm::log(product),
+                observed,
+                expected,
+                text,
+            })
+            .collect()
+    }
+
+    /// The latest suspects' numbers, their last digits hidden.
+    fn samples(&self, attempt: &Attempt) -> Vec<String> {
+        let mut samples: Vec<String> = Vec::new();
+        let latest = self.suspects(attempt, self.now - self.tuning.repeat_ms);
+        let own = std::iter::once(attempt.block);
+        for block in own.chain(latest.into_iter().map(|s| s.block)) {
+            let hidden = usize::from(attempt.digits).saturating_sub(block.len()).max(2);
+            let sample = format!("{block}{}", "X".repeat(hidden));
+            if !samples.contains(&sample) {
+                samples.push(sample);
+            }
+            if samples.len() == SAMPLES_MAX {
+                break;
+            }
+        }
+        samples
+    }
+}

@@ -1,0 +1,96 @@
+//! Whether an app's verifications still arrive.
+//!
+//! Judged without the region that dominates: an attack that *is* the traffic
+//! must not be able to declare the feed dead and so excuse itself.
+
+use std::collections::BTreeMap;
+
+use crate::model::{MINUTE, Millis, Region, SECOND};
+
+/// Expected approvals outside the dominating region before a stall is believed.
+const EXPECTED_MIN: f64 = 5.0;
+/// Share of the expected conversion that is counted on.
+const CAUTION: f64 = 0.8;
+
+/// What happened to an app's verification feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HealthChange {
+    /// It fell silent.
+    Stalled,
+    /// It speaks again.
+    Recovered,
+}
+
+/// Expected approvals since the last verification event of any outcome.
+#[derive(Debug, Default)]
+pub(crate) struct FeedHealth {
+    expected: BTreeMap<Region, f64>,
+    last: Millis,
+    stalled: Option<Millis>,
+}
+
+impl FeedHealth {
+    /// One free attempt that should convert with at least `conversion`.
+    pub(crate) fn attempt(&mut self, now: Millis, region: Region, conversion: f64) -> Option<HealthChange> {
+        *self.expected.entry(region).or_default() += CAUTION * conversion;
+        let sum: f64 = self.expected.values().sum();
+        let largest = self.expected.values().copied().fold(0.0, f64::max);
+        if self.stalled.is_none() && sum - largest > EXPECTED_MIN && now - self.last > MINUTE {
+            self.stalled = Some(now);
+            return Some(HealthChange::Stalled);
+        }
+        None
+    }
+
+    /// A verification event arrived that happened at `event_time`.
+    pub(crate) fn verification(&mut self, now: Millis, event_time: Millis) -> Option<HealthChange> {
+        self.expected.clear();
+        self.last = now;
+        let timely = now - event_time <= 30 * SECOND;
+        if self.stalled.is_some_and(|since| timely && now - since >= 20 * SECOND) {
+            self.stalled = None;
+            return Some(HealthChange::Recovered);
+        }
+        None
+    }
+
+    /// Whether silence proves nothing at present.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.stalled.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(code: &str) -> Region {
+        Region::parse(code).unwrap()
+    }
+
+    #[test]
+    fn an_attack_that_is_the_traffic_cannot_stall_the_feed() {
+        let mut health = FeedHealth::default();
+        health.verification(Millis(0), Millis(0));
+        for i in 0..10_000 {
+            assert_eq!(health.attempt(Millis(i * 100), region("UZ"), 0.5), None);
+        }
+    }
+
+    #[test]
+    fn silence_in_many_regions_is_a_stall_and_a_timely_event_ends_it() {
+        let mut health = FeedHealth::default();
+        health.verification(Millis(0), Millis(0));
+        let stalled = (0..200).find_map(|i| {
+            let code = ["DE", "FR", "US", "GB"][i % 4];
+            health.attempt(Millis(i as i64 * SECOND), region(code), 0.5)
+        });
+        assert_eq!(stalled, Some(HealthChange::Stalled));
+        assert!(health.is_stalled());
+        assert_eq!(health.verification(Millis(300 * SECOND), Millis(100 * SECOND)), None);
+        assert_eq!(
+            health.verification(Millis(300 * SECOND), Millis(299 * SECOND)),
+            Some(HealthChange::Recovered)
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! Silence, second by second, and the test whether a place must be accused.
+
+use super::attempts::{Attempt, AttemptId};
+use super::{Due, Effect, Engine};
+use crate::detector::baseline::{ceiling, ceiling_below, region_ceiling};
+use crate::detector::evidence::{digits, lines, missing_verification};
+use crate::detector::order::Order;
+use crate::detector::trie::Place;
+use crate::model::{Level, SECOND};
+
+/// How long a stage is put off while silence proves nothing.
+const PUT_OFF_MS: i64 = 30 * SECOND;
+/// Widest class that accuses on its own; beyond it is only the region.
+const ACCUSING_CLASS_MAX: u8 = 5;
+/// First stage of silence after which a walking campaign is looked for.
+const ESCALATING_STAGE: usize = 3;
+
+impl Engine {
+    /// The next stage of an attempt's silence is due.
+    pub(super) fn on_silence(&mut self, id: AttemptId, order: &Order, effects: &mut Vec<Effect>) {
+        let Some(attempt) = self.attempts.get(id) else { return };
+        if attempt.verified {
+            return;
+        }
+        let app = &self.apps[attempt.app as usize];
+        let tenant = &self.tenants[usize::from(attempt.tenant)].name;
+        if !app.verifies() || app.health.is_stalled() || !order.verifications_flow(tenant) {
+            self.due(self.now + PUT_OFF_MS, Due::Silence(id));
+            return;
+        }
+        let attempt = attempt.clone();
+        let age = self.now - attempt.opened;
+        let mut stage = attempt.stage;
+        let mut hazard = 0.0;
+        let mut high = 0.0;
+        while stage < self.stages.len() && self.stages.due_ms[stage] <= age {
+            hazard += self.stages.hazard(stage, attempt.conversion);
+            high += self
+                .stages
+                .hazard(stage, attempt.conversion.max(self.tuning.enrolment_conversion));
+            stage += 1;
+        }
+        if let Some(known) = self.attempts.get_mut(id) {
+            known.stage = stage;
+        }
+        if stage < self.stages.len() {
+            self.due(attempt.opened + self.stages.due_ms[stage], Due::Silence(id));
+        }
+        if self.tuning.enabled.missing_verification {
+            let ordinary = missing_verification::silence(hazard, attempt.weight, &self.tuning);
+            let enrolment = missing_verification::silence(high, attempt.weight, &self.tuning);
+            for place in attempt.ranges().map(|(_, p)| p).chain([attempt.region_place()]) {
+                if let Some(evidence) = self.trie.get_mut(place).and_then(|n| n.evidence.as_mut()) {
+                    evidence.silence(&ordinary, &enrolment);
+                }
+            }
+        }
+        self.judge(id, effects);
+        if stage > ESCALATING_STAGE {
+            self.escalate(&attempt, effects);
+        }
+    }
+
+    /// Tests the attempt's places, narrowest first, then its region. The first
+    /// accusation that leads to a block ends the test.
+    pub(super) fn judge(&mut self, id: AttemptId, effects: &mut Vec<Effect>) {
+        let Some(attempt) = self.attempts.get(id).cloned() else {
+            return;
+        };
+        let tuning = self.tuning.clone();
+        let contagion = self.tenants[usize::from(attempt.tenant)].contagion(self.now, &tuning);
+        let mut suspicious = None;
+        let ranges = attempt
+            .ranges()
+            .filter(|(m, _)| *m <= ACCUSING_CLASS_MAX)
+            .map(|(m, p)| (Some(m), p));
+        for (class, place) in ranges.chain([(None, attempt.region_place())]) {
+            if class.is_none() && !tuning.enabled.country {
+                continue;
+            }
+            match self.refuted(place, class, contagion, &attempt) {
+                Some(Level::Block) => {
+                    let blocked = match class {
+                        Some(class) => self.accuse_range(place, class, &attempt, effects),
+                        None => self.accuse_region(&attempt, effects),
+                    };
+                    if blocked {
+                        return;
+                    }
+                    suspicious = suspicious.or(Some(place));
+                }
+                Some(Level::Alert) => suspicious = suspicious.or(Some(place)),
+                None => {}
+            }
+        }
+        if let Some(place) = suspicious {
+            self.alert(place, &attempt, effects);
+        }
+    }
+
+    /// The highest level at which every innocent explanation of a place is refuted.
+    fn refuted(&mut self, place: Place, class: Option<u8>, contagion: f64, attempt: &Attempt) -> Option<Level> {
+        let floor = libm::exp(self.tuning.floor_alert);
+        let evidence = self.trie.get(place)?.evidence.as_ref()?;
+        if evidence.counters.attempts < self.tuning.attempts_min || !evidence.may_refute(floor) {
+            return None;
+        }
+        self.settle(place, class, attempt);
+        let sibling = match place {
+            Place::Range(tenant, prefix, _) if self.tuning.enabled.siblings => {
+                self.tuning.sibling * f64::from(self.blocks.siblings(tenant, prefix).min(3))
+            }
+            _ => 0.0,
+        };
+        let evidence = self.trie.get(place)?.evidence.as_ref()?;
+        let tuning = &self.tuning;
+        let line = |log_a: f64, floor: f64| lines(log_a, contagion + sibling, floor, class.is_none(), tuning);
+        if evidence.refutes_all(&line(self.log_a, tuning.floor_block)) {
+            Some(Level::Block)
+        } else if evidence.refutes_all(&line(self.log_a - libm::log(100.0), tuning.floor_alert)) {
+            Some(Level::Alert)
+        } else {
+            None
+        }
+    }
+
+    /// Pays back what went elsewhere since the place was last visited, so that no
+    /// test sees more evidence than the process has.
+    fn settle(&mut self, place: Place, class: Option<u8>, attempt: &Attempt) {
+        if !self.tuning.enabled.digits {
+            return;
+        }
+        let tenant = &self.tenants[usize::from(attempt.tenant)];
+        let (bet, flow) = match class {
+            Some(_) => {
+                let flow = tenant.regions.get(&attempt.region).map_or(0.0, |r| r.flow);
+                (
+                    digits::Bet {
+                        ceiling: self.ceiling_of(place, attempt),
+                        margin: 1.0,
+                    },
+                    flow,
+                )
+            }
+            None => {
+                let own = self.history(place).attempts();
+                let root = self.history(Place::Root(attempt.tenant)).attempts();
+                (
+                    digits::Bet {
+                        ceiling: region_ceiling(own, root),
+                        margin: super::send::REGION_MARGIN,
+                    },
+                    tenant.flow,
+                )
+            }
+        };
+        let tuning = &self.tuning;
+        if let Some(evidence) = self.trie.get_mut(place).and_then(|n| n.evidence.as_mut()) {
+            let missed = (flow - evidence.flow_seen).max(0.0);
+            evidence.misses(&bet.elsewhere(missed, tuning));
+            evidence.flow_seen = flow.max(evidence.flow_seen);
+        }
+    }
+
+    /// Honest ceiling of one range's share of its region.
+    pub(super) fn ceiling_of(&self, place: Place, attempt: &Attempt) -> f64 {
+        let region = self.history(attempt.region_place()).attempts();
+        let mut wider: Option<(f64, f64)> = None;
+        let Place::Range(tenant, prefix, digits) = place else {
+            return 1.0;
+        };
+        for (class, step) in super::attempts::ranges(tenant, prefix, digits, attempt.calling_digits).rev() {
+            let own = self.history(step).attempts();
+            let mut bound = ceiling(own, region, class, &self.tuning);
+            if let Some((above, above_own)) = wider
+                && class <= 4
+                && region > 200.0
+            {
+                bound = bound.min(ceiling_below(above, own, above_own));
+            }
+            wider = Some((bound, own));
+        }
+        wider.map_or(1.0, |(bound, _)| bound)
+    }
+}

@@ -1,0 +1,483 @@
+//! A send: folded into its attempt, or opened as a new one and weighed.
+
+use super::attempts::{AppIx, Attempt, Attributes};
+use super::prices;
+use super::tenant::RingEntry;
+use super::{Due, Effect, Engine};
+use crate::detector::baseline::{
+    HeldCounts, History, ceiling, ceiling_below, conversion_lower_bound, honest_per_hour, region_ceiling,
+};
+use crate::detector::evidence::{Evidence, Ratios, attributes, digits, launch, volume};
+use crate::detector::order::Order;
+use crate::detector::trie::{Place, TenantIx};
+use crate::model::log::{NumberRef, RoutedEvent, RoutedSend};
+use crate::model::{DAY, MINUTE, Micros, Money, Region, SECOND, SendStatus};
+
+/// Attempts of a region's history from which a network operator can be strange there.
+const ASN_HISTORY_MIN: f64 = 100.0;
+/// Approvals that make a network operator familiar.
+const ASN_FAMILIAR: u16 = 2;
+/// Approvals a share must rest on before it is trusted.
+const SHARE_MATURE: f64 = 60.0;
+/// The same for the share of clients that tell nothing about themselves.
+const MISSING_MATURE: f64 = 150.0;
+/// The same for novelty: in the first days everything is new.
+const FRESH_MATURE: f64 = 150.0;
+/// Where more than this share is new, novelty says nothing.
+const FRESH_MAX: f64 = 0.9;
+/// Age of a tenant from which its rates can be told from growth.
+const RATE_MATURE_MS: i64 = 3 * DAY;
+/// A region's share must exceed its upper bound this many times to be bet on.
+pub(super) const REGION_MARGIN: f64 = 4.0;
+/// Widest class whose rate is compared with a launch's or an enrolment's.
+const RATE_CLASS_MAX: u8 = 4;
+
+/// Upper bounds of the honest shares of attributes; `None` where a share is not
+/// mature and the family is off.
+struct Bounds {
+    missing: f64,
+    odd: f64,
+    device: f64,
+    invalid: f64,
+    fresh: Option<f64>,
+}
+
+/// One place on the way from the region to the block, with its honest ceiling.
+struct Step {
+    place: Place,
+    class: u8,
+    ceiling: f64,
+    history: History,
+}
+
+impl Engine {
+    pub(super) fn on_send(
+        &mut self,
+        tenant: TenantIx,
+        app: AppIx,
+        event: &RoutedEvent,
+        send: &RoutedSend,
+        order: &Order,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(number) = &event.number else { return };
+        let region = number.class.region.unwrap_or(Region::WORLD);
+        let cost = self.cost(send, region);
+        self.apps[app as usize].sends += 1;
+        let folded = self.fold_resend(app, event, send, number);
+        self.count_window(tenant, app, number, send, cost, !folded);
+        if folded {
+            return;
+        }
+        let attempt = self.new_attempt(tenant, app, event, send, number, region, cost);
+        let cover = self.blocks.on_attempt(tenant, attempt.block, self.now);
+        let covered = cover.is_some();
+        if let Some(cover) = cover {
+            self.on_covered(tenant, &attempt, cover, effects);
+        }
+        let mut attempt = attempt;
+        attempt.free = !covered && !self.is_off(&attempt);
+        let verifies = self.apps[app as usize].verifies();
+        if attempt.free {
+            self.weigh(&mut attempt, send);
+            if let Some(change) = self.apps[app as usize]
+                .health
+                .attempt(self.now, region, attempt.conversion)
+                && verifies
+            {
+                self.on_health(app, change, effects);
+            }
+        }
+        attempt.ring = self.remember(&attempt, covered);
+        let silent = attempt.free && send.status == SendStatus::Sent && order.verifications_exist(&event.tenant);
+        let free = attempt.free;
+        let opened = attempt.opened;
+        let id = self.attempts.open(attempt);
+        self.name_ring_entry(id);
+        if silent {
+            self.due(opened + self.stages.due_ms[0], Due::Silence(id));
+        }
+        if free {
+            self.judge(id, effects);
+        }
+    }
+
+    fn cost(&self, send: &RoutedSend, region: Region) -> Micros {
+        if send.status != SendStatus::Sent {
+            return Micros(0);
+        }
+        let convert = |money: Money| self.policy.convert(money);
+        send.price
+            .and_then(convert)
+            .or_else(|| convert(prices::estimate(Some(region), send.segments)))
+            .unwrap_or(Micros(0))
+    }
+
+    /// An impatient user is one trial: a further send to a pending number moves
+    /// nothing but the session under which it is found.
+    fn fold_resend(&mut self, app: AppIx, event: &RoutedEvent, send: &RoutedSend, number: &NumberRef) -> bool {
+        let Some(id) = self.attempts.of_number(app, number.token) else {
+            return false;
+        };
+        let pending = self
+            .attempts
+            .get(id)
+            .is_some_and(|a| !a.verified && event.time - a.event_time < self.tuning.pending_ms);
+        if pending && let Some(session) = send.session {
+            self.attempts.rename_session(session, id);
+        }
+        pending
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn new_attempt(
+        &mut self,
+        tenant: TenantIx,
+        app: AppIx,
+        event: &RoutedEvent,
+        send: &RoutedSend,
+        number: &NumberRef,
+        region: Region,
+        cost: Micros,
+    ) -> Attempt {
+        let now = self.now;
+        let known = &mut self.tenants[usize::from(tenant)];
+        let before = known.numbers.put(number.token, now);
+        let repeat = before.is_some_and(|at| now - at < self.tuning.repeat_ms);
+        let missing = send.country.is_none() && send.network.is_none();
+        let device = match send.device {
+            _ if missing => false,
+            None => true,
+            Some(device) => known
+                .devices
+                .put(device, (number.token, now))
+                .is_some_and(|(last, at)| last != number.token && now - at < DAY),
+        };
+        let root = Place::Root(tenant);
+        let place = Place::Region(tenant, region);
+        let region_history = self.trie.get(place).map_or(0.0, |n| n.history.attempts());
+        let asns = &known.region(region, &self.hasher).asns;
+        let strange = send
+            .asn
+            .is_some_and(|asn| region_history >= ASN_HISTORY_MIN && asns.get(&asn).unwrap_or(0) < ASN_FAMILIAR);
+        let foreign = send.country.is_some_and(|country| country != region);
+        let hold = known.hold_ms(now, &self.tuning);
+        let slice = known.hold.current(now, (hold / 24).max(5 * MINUTE));
+        let digits = if number.digits == 0 {
+            number.block.len() as u8 + 4
+        } else {
+            number.digits
+        };
+        let calling_digits = number.class.region_digits;
+        let conversion = {
+            let wide = super::attempts::ranges(tenant, number.block, digits, calling_digits).next_back();
+            let places = [Some(root), Some(place), wide.map(|(_, p)| p)];
+            let nodes = places.into_iter().flatten().filter_map(|p| self.trie.get(p));
+            conversion_lower_bound(nodes.map(|n| &n.history), &self.tuning)
+        };
+        Attempt {
+            tenant,
+            app,
+            opened: now,
+            event_time: event.time,
+            number: number.token,
+            session: send.session,
+            block: number.block,
+            digits,
+            region,
+            calling_digits,
+            asn: send.asn,
+            deviceless: send.device.is_none(),
+            attributes: Attributes {
+                missing,
+                odd: !missing && (foreign || strange),
+                device,
+                invalid: !number.class.valid,
+                fresh: before.is_none(),
+            },
+            repeat,
+            weight: if repeat { self.tuning.repeat_weight } else { 1.0 },
+            conversion,
+            cost,
+            stage: 0,
+            verified: false,
+            free: true,
+            slice,
+            ring: 0,
+        }
+    }
+
+    /// An app that never verifies while the tenant's others do is no sign-up form:
+    /// marketing and notifications follow no honest pattern of digits or numbers.
+    fn is_off(&self, attempt: &Attempt) -> bool {
+        let app = &self.apps[attempt.app as usize];
+        !app.verifies()
+            && app.sends > self.tuning.unverified_app_sends
+            && self.tenants[usize::from(attempt.tenant)].verifies
+    }
+
+    fn bounds(&self, attempt: &Attempt) -> Bounds {
+        let tenant = &self.tenants[usize::from(attempt.tenant)];
+        let missing = if tenant.missing.total() < MISSING_MATURE {
+            0.95
+        } else {
+            tenant.missing.upper(0.01, 1.5)
+        };
+        let odd = tenant
+            .odd
+            .upper(0.02, 1.5)
+            .max(if tenant.odd.total() < SHARE_MATURE { 0.1 } else { 0.0 });
+        let device = if tenant.device.total() < SHARE_MATURE {
+            // Whether the tenant's clients have devices at all is not known yet.
+            if attempt.deviceless { 1.0 } else { 0.5 }
+        } else {
+            let own = tenant.device.upper(0.02, 1.5);
+            let region = tenant
+                .regions
+                .get(&attempt.region)
+                .map(|r| r.device)
+                .unwrap_or_default();
+            own.max(if region.total() > 50.0 {
+                region.upper(0.02, 1.5)
+            } else {
+                1.5 * own
+            })
+            .min(0.95)
+        };
+        let fresh = self.apps[attempt.app as usize].fresh;
+        let fresh = (fresh.total() >= FRESH_MATURE)
+            .then(|| fresh.upper(0.05, 1.3))
+            .filter(|p| *p <= FRESH_MAX);
+        Bounds {
+            missing,
+            odd,
+            device,
+            invalid: tenant.invalid.upper(0.01, 1.5),
+            fresh,
+        }
+    }
+
+    /// The attempt's places with their honest ceilings, narrowest first.
+    fn steps(&mut self, attempt: &Attempt) -> Vec<Step> {
+        let region = self.trie.touch(attempt.region_place()).history.attempts();
+        let mut steps: Vec<Step> = Vec::with_capacity(5);
+        for (class, place) in attempt.ranges().rev() {
+            let history = self.trie.touch(place).history;
+            let own = history.attempts();
+            let mut bound = ceiling(own, region, class, &self.tuning);
+            if let Some(wider) = steps.last()
+                && class <= 4
+                && region > 200.0
+            {
+                bound = bound.min(ceiling_below(wider.ceiling, own, wider.history.attempts()));
+            }
+            steps.push(Step {
+                place,
+                class,
+                ceiling: bound,
+                history,
+            });
+        }
+        steps.reverse();
+        steps
+    }
+
+    /// Evidence at every place of a free attempt.
+    fn weigh(&mut self, attempt: &mut Attempt, send: &RoutedSend) {
+        let bounds = self.bounds(attempt);
+        let steps = self.steps(attempt);
+        let age = self.now - self.tenants[usize::from(attempt.tenant)].first;
+        let flow = self.tenants[usize::from(attempt.tenant)]
+            .region(attempt.region, &self.hasher)
+            .flow;
+        let thousand = steps.iter().find(|s| s.class == 3).map(|s| s.place);
+        let thousand_flow = thousand
+            .and_then(|p| self.trie.get(p))
+            .and_then(|n| n.evidence.as_ref())
+            .map(|e| e.visits);
+        for step in &steps {
+            let honest = (age >= RATE_MATURE_MS && step.class <= RATE_CLASS_MAX)
+                .then(|| volume::upper_rate(honest_per_hour(&step.history, step.class, age, &self.tuning)));
+            let bet = digits::Bet {
+                ceiling: step.ceiling,
+                margin: 1.0,
+            };
+            let parent = (step.class == 2).then_some(thousand_flow).flatten();
+            self.visit(
+                step.place,
+                Some(step.class),
+                attempt,
+                send,
+                &bounds,
+                bet,
+                flow,
+                parent,
+                honest,
+            );
+        }
+        let tenant = &self.tenants[usize::from(attempt.tenant)];
+        let tenant_flow = tenant.flow;
+        let history = |p: Place| self.trie.get(p).map_or(0.0, |n| n.history.attempts());
+        let share = region_ceiling(history(attempt.region_place()), history(Place::Root(attempt.tenant)));
+        let bet = digits::Bet {
+            ceiling: share,
+            margin: REGION_MARGIN,
+        };
+        self.visit(
+            attempt.region_place(),
+            None,
+            attempt,
+            send,
+            &bounds,
+            bet,
+            tenant_flow,
+            None,
+            None,
+        );
+        self.hold(
+            attempt,
+            HeldCounts {
+                attempts: 1.0,
+                judged: f64::from(u8::from(self.apps[attempt.app as usize].verifies())),
+                verified: 0.0,
+            },
+        );
+        if !attempt.repeat {
+            let tenant = &mut self.tenants[usize::from(attempt.tenant)];
+            tenant.flow += 1.0;
+            tenant.region(attempt.region, &self.hasher).flow += 1.0;
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn visit(
+        &mut self,
+        place: Place,
+        class: Option<u8>,
+        attempt: &Attempt,
+        send: &RoutedSend,
+        bounds: &Bounds,
+        bet: digits::Bet,
+        flow: f64,
+        parent_flow: Option<f64>,
+        honest: Option<f64>,
+    ) {
+        let (now, tuning) = (self.now, &self.tuning);
+        let node = self.trie.touch(place);
+        let first = node.evidence.is_none();
+        let evidence = node.evidence.get_or_insert_with(|| Box::new(Evidence::new(now)));
+        let gap = (now - evidence.last) as f64 / SECOND as f64;
+        if !first && tuning.enabled.digits {
+            let missed = (flow - evidence.flow_seen).max(0.0);
+            evidence.misses(&bet.elsewhere(missed, tuning));
+        }
+        evidence.fade(now, tuning.counter_decay_ms);
+        let mut ratios = attribute_ratios(evidence, attempt, bounds, place, tuning);
+        if !attempt.repeat && !first && tuning.enabled.digits {
+            ratios.digits = bet.inside(tuning);
+        }
+        if !attempt.repeat
+            && let (Some(now), Some(before)) = (send.network, evidence.network)
+        {
+            ratios.network_change = launch::network_change(now == before);
+            ratios.other_network = now != before;
+        }
+        if let (Some(flow), false) = (parent_flow, first) {
+            ratios.fill = launch::fill(flow - evidence.parent_flow_seen, !attempt.repeat);
+        }
+        if class.is_some_and(|m| m <= RATE_CLASS_MAX) && !first {
+            let class = class.unwrap_or_default();
+            ratios.launch_rate = launch::launch_rate(class, gap, tuning);
+            ratios.desk_rate = launch::desk_rate(gap, tuning);
+            if let Some(honest) = honest
+                && tuning.enabled.volume
+                && !attempt.repeat
+            {
+                ratios.volume = volume::gap(honest, gap, tuning);
+            }
+        }
+        evidence.visit(now, &ratios, tuning);
+        let counted = f64::from(u8::from(!attempt.repeat));
+        evidence.visits += counted;
+        evidence.last = now;
+        evidence.flow_seen = flow + counted;
+        evidence.parent_flow_seen = parent_flow.unwrap_or_default() + counted;
+        evidence.network = send.network.or(evidence.network);
+        evidence.note(attempt.event_time, attempt.cost);
+        if !attempt.repeat {
+            evidence.count(&attempt.attributes.into());
+        }
+    }
+
+    /// Adds to what waits to become history, at every place of the attempt.
+    pub(super) fn hold(&mut self, attempt: &Attempt, counts: HeldCounts) {
+        let hold = &mut self.tenants[usize::from(attempt.tenant)].hold;
+        for (_, place) in attempt.ranges() {
+            hold.add(attempt.slice, place, counts);
+        }
+        hold.add(attempt.slice, attempt.region_place(), counts);
+        hold.add(attempt.slice, Place::Root(attempt.tenant), counts);
+    }
+
+    fn remember(&mut self, attempt: &Attempt, covered: bool) -> u64 {
+        let entry = RingEntry {
+            at: self.now,
+            block: attempt.block,
+            digits: attempt.digits,
+            attempt: 0,
+            verified: false,
+            covered: covered || !attempt.free,
+        };
+        self.tenants[usize::from(attempt.tenant)]
+            .region(attempt.region, &self.hasher)
+            .remember(entry)
+    }
+
+    fn name_ring_entry(&mut self, id: u64) {
+        let Some(attempt) = self.attempts.get(id) else { return };
+        let (tenant, region, ring) = (attempt.tenant, attempt.region, attempt.ring);
+        if let Some(entry) = self.tenants[usize::from(tenant)]
+            .region(region, &self.hasher)
+            .recall(ring)
+        {
+            entry.attempt = id;
+        }
+    }
+
+    /// History of a place.
+    pub(super) fn history(&self, place: Place) -> History {
+        self.trie.get(place).map(|n| n.history).unwrap_or_default()
+    }
+}
+
+fn attribute_ratios(
+    evidence: &Evidence,
+    attempt: &Attempt,
+    bounds: &Bounds,
+    place: Place,
+    tuning: &crate::detector::tuning::Tuning,
+) -> Ratios {
+    let mut ratios = Ratios::default();
+    if attempt.repeat {
+        return ratios;
+    }
+    let (seen, has, on) = (&evidence.counters, &attempt.attributes, &tuning.enabled);
+    if on.geography {
+        ratios.geography = attributes::bet(has.missing, seen.missing, seen.attempts, bounds.missing);
+        if !has.missing {
+            ratios.geography *= attributes::bet(has.odd, seen.odd, seen.attempts - seen.missing, bounds.odd);
+        }
+    }
+    if on.device && !has.missing {
+        ratios.device = attributes::bet(has.device, seen.device, seen.attempts - seen.missing, bounds.device);
+    }
+    if on.validity && matches!(place, Place::Region(..)) {
+        ratios.validity = attributes::bet(has.invalid, seen.invalid, seen.attempts, bounds.invalid);
+    }
+    if on.novelty
+        && let Some(bound) = bounds.fresh
+    {
+        ratios.novelty = attributes::bet(has.fresh, seen.fresh, seen.attempts, bound);
+    }
+    ratios
+}

@@ -1,0 +1,220 @@
+//! What is kept for each tenant, app and region.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use compact_str::CompactString;
+
+use super::attempts::{AppIx, AttemptId};
+use super::feed_health::FeedHealth;
+use crate::detector::baseline::{HoldBack, Memory, Share};
+use crate::detector::trie::{Place, TenantIx};
+use crate::detector::tuning::Tuning;
+use crate::model::log::Token;
+use crate::model::{Millis, Prefix, Region};
+
+/// Attempts remembered for each region, for attribution.
+const RING_MAX: usize = 1_000;
+/// Numbers, devices and networks remembered for each tenant or region.
+const NUMBERS_MAX: usize = 1 << 19;
+const DEVICES_MAX: usize = 1 << 17;
+const ASNS_MAX: usize = 4_096;
+
+/// One tenant.
+#[derive(Debug)]
+pub(crate) struct Tenant {
+    pub(crate) name: CompactString,
+    /// Arrival of the first event.
+    pub(crate) first: Millis,
+    /// Attempts that are no repeats, in all regions.
+    pub(crate) flow: f64,
+    pub(crate) missing: Share,
+    pub(crate) odd: Share,
+    pub(crate) device: Share,
+    pub(crate) invalid: Share,
+    /// When each number was last attempted.
+    pub(crate) numbers: Memory<Token, Millis>,
+    /// The number each device last asked for, and when.
+    pub(crate) devices: Memory<u64, (Token, Millis)>,
+    pub(crate) hold: HoldBack<Place>,
+    pub(crate) regions: BTreeMap<Region, RegionState>,
+    /// Times at which a block was confirmed by the first attempt inside.
+    pub(crate) confirmed: VecDeque<Millis>,
+    /// Whether any app of the tenant ever verified.
+    pub(crate) verifies: bool,
+}
+
+/// One region of a tenant.
+#[derive(Debug)]
+pub(crate) struct RegionState {
+    /// Attempts that are no repeats.
+    pub(crate) flow: f64,
+    pub(crate) device: Share,
+    /// Approved attempts from each network operator.
+    pub(crate) asns: Memory<u32, u16>,
+    ring: VecDeque<RingEntry>,
+    ring_first: u64,
+}
+
+/// A late attempt, for attribution.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RingEntry {
+    pub(crate) at: Millis,
+    pub(crate) block: Prefix,
+    pub(crate) digits: u8,
+    pub(crate) attempt: AttemptId,
+    pub(crate) verified: bool,
+    pub(crate) covered: bool,
+}
+
+/// One app.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) name: CompactString,
+    pub(crate) tenant: TenantIx,
+    pub(crate) sends: u64,
+    /// When the app was first seen to verify.
+    pub(crate) verified_since: Option<Millis>,
+    pub(crate) fresh: Share,
+    pub(crate) health: FeedHealth,
+}
+
+impl App {
+    /// Whether any attempt of the app was ever approved.
+    pub(crate) fn verifies(&self) -> bool {
+        self.verified_since.is_some()
+    }
+}
+
+impl Tenant {
+    pub(crate) fn new(name: CompactString, first: Millis, hasher: &ahash::RandomState) -> Self {
+        Self {
+            name,
+            first,
+            flow: 0.0,
+            missing: Share::default(),
+            odd: Share::default(),
+            device: Share::default(),
+            invalid: Share::default(),
+            numbers: Memory::new(NUMBERS_MAX, hasher.clone()),
+            devices: Memory::new(DEVICES_MAX, hasher.clone()),
+            hold: HoldBack::new(hasher.clone()),
+            regions: BTreeMap::new(),
+            confirmed: VecDeque::new(),
+            verifies: false,
+        }
+    }
+
+    /// How long new attempts are kept out of history.
+    pub(crate) fn hold_ms(&self, now: Millis, tuning: &Tuning) -> i64 {
+        if !tuning.enabled.hold_back {
+            return 0;
+        }
+        let share = (tuning.hold_share * (now - self.first) as f64) as i64;
+        share.clamp(tuning.hold_min_ms, tuning.hold_max_ms)
+    }
+
+    /// Nats that attacks under way take off the line.
+    pub(crate) fn contagion(&mut self, now: Millis, tuning: &Tuning) -> f64 {
+        while self.confirmed.front().is_some_and(|at| now - *at > tuning.contagion_ms) {
+            self.confirmed.pop_front();
+        }
+        match (tuning.enabled.contagion, self.confirmed.len()) {
+            (false, _) | (_, 0) => 0.0,
+            (_, 1..=2) => tuning.contagion[0],
+            (_, 3..=7) => tuning.contagion[1],
+            _ => tuning.contagion[2],
+        }
+    }
+
+    pub(crate) fn region(&mut self, region: Region, hasher: &ahash::RandomState) -> &mut RegionState {
+        self.regions.entry(region).or_insert_with(|| RegionState {
+            flow: 0.0,
+            device: Share::default(),
+            asns: Memory::new(ASNS_MAX, hasher.clone()),
+            ring: VecDeque::new(),
+            ring_first: 0,
+        })
+    }
+}
+
+impl RegionState {
+    /// Remembers an attempt; returns its number in the ring.
+    pub(crate) fn remember(&mut self, entry: RingEntry) -> u64 {
+        if self.ring.len() >= RING_MAX {
+            self.ring.pop_front();
+            self.ring_first += 1;
+        }
+        self.ring.push_back(entry);
+        self.ring_first + self.ring.len() as u64 - 1
+    }
+
+    /// The remembered attempt, while it is.
+    pub(crate) fn recall(&mut self, ring: u64) -> Option<&mut RingEntry> {
+        ring.checked_sub(self.ring_first)
+            .and_then(|i| self.ring.get_mut(i as usize))
+    }
+
+    /// Remembered attempts, latest first.
+    pub(crate) fn latest(&self) -> impl Iterator<Item = &RingEntry> {
+        self.ring.iter().rev()
+    }
+
+    /// Marks what lies inside a new block, so that it accuses nobody else.
+    pub(crate) fn cover(&mut self, prefix: Prefix) {
+        for entry in &mut self.ring {
+            entry.covered |= prefix.covers(entry.block);
+        }
+    }
+}
+
+/// Finds tenants and apps by name; gives out indices in order of appearance.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    tenants: BTreeMap<CompactString, TenantIx>,
+    apps: BTreeMap<(TenantIx, CompactString), AppIx>,
+}
+
+/// Tenants and apps of one partition together; further ones fold into one name.
+pub(crate) const NAMES_MAX: usize = 10_000;
+/// The name that stands for all tenants or apps beyond the limit.
+pub(crate) const OTHER: &str = "~other";
+
+impl Names {
+    /// The tenant's index, or the name and index to create it under.
+    pub(crate) fn tenant(&mut self, name: &str) -> Result<TenantIx, (CompactString, TenantIx)> {
+        if let Some(&ix) = self.tenants.get(name) {
+            return Ok(ix);
+        }
+        let name = if self.is_full() { OTHER } else { name };
+        if let Some(&ix) = self.tenants.get(name) {
+            return Ok(ix);
+        }
+        let ix = self.tenants.len() as TenantIx;
+        self.tenants.insert(name.into(), ix);
+        Err((name.into(), ix))
+    }
+
+    /// The app's index, or the name and index to create it under.
+    pub(crate) fn app(&mut self, tenant: TenantIx, name: &str) -> Result<AppIx, (CompactString, AppIx)> {
+        if let Some(&ix) = self.apps.get(&(tenant, CompactString::from(name))) {
+            return Ok(ix);
+        }
+        let name = CompactString::from(if self.is_full() { OTHER } else { name });
+        if let Some(&ix) = self.apps.get(&(tenant, name.clone())) {
+            return Ok(ix);
+        }
+        let ix = self.apps.len() as AppIx;
+        self.apps.insert((tenant, name.clone()), ix);
+        Err((name, ix))
+    }
+
+    /// Whether further names fold into [`OTHER`].
+    pub(crate) fn is_full(&self) -> bool {
+        self.tenants.len() + self.apps.len() >= NAMES_MAX
+    }
+
+    /// The index of a tenant that has been seen.
+    pub(crate) fn known_tenant(&self, name: &str) -> Option<TenantIx> {
+        self.tenants.get(name).copied()
+    }
+}

@@ -1,0 +1,140 @@
+//! A verification: an approval speaks for its attempt's places and teaches what
+//! honest clients look like; every outcome shows that the feed is alive.
+
+use super::attempts::{AppIx, Attempt, AttemptId};
+use super::{Effect, Engine};
+use crate::detector::baseline::HeldCounts;
+use crate::detector::evidence::missing_verification;
+use crate::detector::trie::{Place, TenantIx};
+use crate::model::Outcome;
+use crate::model::log::{RoutedEvent, Token};
+
+impl Engine {
+    pub(super) fn on_verification(
+        &mut self,
+        tenant: TenantIx,
+        app: AppIx,
+        event: &RoutedEvent,
+        session: Option<Token>,
+        outcome: Outcome,
+        effects: &mut Vec<Effect>,
+    ) {
+        let by_session = session.and_then(|s| self.attempts.of_session(tenant, s));
+        let by_number = || {
+            event
+                .number
+                .as_ref()
+                .and_then(|n| self.attempts.of_number(app, n.token))
+        };
+        let id = by_session.or_else(by_number);
+        // A verification that names no app of its own belongs to its attempt's.
+        let app = id.and_then(|id| self.attempts.get(id)).map_or(app, |a| a.app);
+        let change = self.apps[app as usize].health.verification(self.now, event.time);
+        if let Some(change) = change
+            && self.apps[app as usize].verifies()
+        {
+            self.on_health(app, change, effects);
+        }
+        if outcome != Outcome::Approved {
+            return;
+        }
+        let now = self.now;
+        self.apps[app as usize].verified_since.get_or_insert(now);
+        self.tenants[usize::from(tenant)].verifies = true;
+        if let Some(id) = id {
+            self.approve(id, event);
+        }
+    }
+
+    fn approve(&mut self, id: AttemptId, event: &RoutedEvent) {
+        let Some(attempt) = self.attempts.get_mut(id) else {
+            return;
+        };
+        if std::mem::replace(&mut attempt.verified, true) {
+            return;
+        }
+        let attempt = attempt.clone();
+        self.verified_window(&attempt, (event.time - attempt.event_time).max(0) as f64 / 1_000.0);
+        let region = self.tenants[usize::from(attempt.tenant)].region(attempt.region, &self.hasher);
+        if let Some(entry) = region.recall(attempt.ring) {
+            entry.verified = true;
+        }
+        let factors = missing_verification::approval(attempt.weight, &self.tuning);
+        let now = self.now;
+        for place in attempt.ranges().map(|(_, p)| p).chain([attempt.region_place()]) {
+            if let Some(evidence) = self.trie.get_mut(place).and_then(|n| n.evidence.as_mut()) {
+                if attempt.opened >= evidence.start {
+                    evidence.since.verified += 1;
+                }
+                if self.tuning.enabled.missing_verification {
+                    evidence.silence(&factors, &factors);
+                }
+                evidence.since.last_event = evidence.since.last_event.max(event.time.min(now));
+            }
+        }
+        if attempt.free {
+            let judged = f64::from(u8::from(!self.was_judged(&attempt)));
+            self.hold(
+                &attempt,
+                HeldCounts {
+                    attempts: 0.0,
+                    judged,
+                    verified: 1.0,
+                },
+            );
+            self.learn_shares(&attempt);
+        } else if let Some((_, block)) = self.blocks.covering(attempt.tenant, attempt.block)
+            && let Some(episode) = self.episodes.get_mut(block.episode)
+        {
+            episode.verified += 1;
+        }
+    }
+
+    /// Whether the attempt was held back as one that approval could vouch for:
+    /// before an app's first approval nothing could.
+    fn was_judged(&self, attempt: &Attempt) -> bool {
+        self.apps[attempt.app as usize]
+            .verified_since
+            .is_some_and(|since| attempt.opened >= since)
+    }
+
+    /// What honest clients look like is learned from approved attempts only.
+    fn learn_shares(&mut self, attempt: &Attempt) {
+        let has = attempt.attributes;
+        self.apps[attempt.app as usize].fresh.observe(has.fresh);
+        let tenant = &mut self.tenants[usize::from(attempt.tenant)];
+        tenant.missing.observe(has.missing);
+        tenant.invalid.observe(has.invalid);
+        if !has.missing {
+            tenant.odd.observe(has.odd);
+            tenant.device.observe(has.device);
+            tenant.region(attempt.region, &self.hasher).device.observe(has.device);
+        }
+        if let Some(asn) = attempt.asn {
+            let asns = &mut tenant.region(attempt.region, &self.hasher).asns;
+            let count = asns.get(&asn).unwrap_or(0);
+            asns.put(asn, count.saturating_add(1));
+        }
+    }
+
+    /// What has waited long enough becomes history, unless it lies in a block.
+    pub(super) fn release_history(&mut self, tenant: TenantIx) {
+        let (now, decay) = (self.now, self.tuning.history_decay_ms);
+        let hold = self.tenants[usize::from(tenant)].hold_ms(now, &self.tuning);
+        let conversion = self.tuning.conversion_lower * self.tuning.conversion_prior;
+        while let Some(places) = self.tenants[usize::from(tenant)].hold.release(now - hold) {
+            for (place, counts) in places {
+                if let Place::Range(tenant, prefix, _) = place
+                    && self.blocks.covering(tenant, prefix).is_some()
+                {
+                    continue;
+                }
+                let attempts = counts.vouched(conversion);
+                if attempts > 0.0 {
+                    let history = &mut self.trie.touch(place).history;
+                    history.learn(attempts, counts.judged, counts.verified, now, decay);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What follows an accusation: blocks that live, are renewed, go half-open and
+//! lapse; findings that open, change and close; safe-lists and verdicts.
+
+mod blocks;
+mod episodes;
+mod safelist;
+
+pub(crate) use blocks::{BlockEvent, Blocks, Cover, Phase};
+pub(crate) use episodes::{Accused, EpisodeId, Episodes, Opening};
+pub(crate) use safelist::Safelist;

@@ -1,0 +1,428 @@
+//! What speaks against a place, family by family, and the recursion that adds it up.
+//!
+//! Each family is a ratio whose mean is at most one while its innocent
+//! explanation holds (a one-step e-value), in a file of its own. Each innocent
+//! explanation is a [`Null`]: it excuses some families and must be refuted by the
+//! others. A place is accused when **every** null is refuted: the minimum of
+//! e-processes is an e-process for the union of the nulls.
+//!
+//! The recursion is that of Shiryaev and Roberts as an e-detector (Shin, Ramdas
+//! and Rinaldo, 2023): M ← (M + w)·L for each attack profile of weight w. Under
+//! its null the mean of M is at most the number of visits, so with the line at A
+//! the mean number of false alarms is at most visits/A. Everything is kept as
+//! plain products: no logarithm is taken until something is printed.
+
+pub(crate) mod attributes;
+pub(crate) mod digits;
+pub(crate) mod launch;
+pub(crate) mod missing_verification;
+pub(crate) mod volume;
+
+use crate::detector::tuning::{PROFILES, Tuning};
+use crate::model::{Micros, Millis};
+
+/// Products never leave this range, so that neither end loses precision.
+const PRODUCT_MIN: f64 = 1e-30;
+const PRODUCT_MAX: f64 = 1e60;
+
+/// What innocence may look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Null {
+    /// Nothing unusual.
+    Plain,
+    /// A carrier or the verification feed fails.
+    Outage,
+    /// A launch or a flash crowd.
+    Launch,
+    /// A company enrols its staff.
+    Enrolment,
+    /// A launch whose messages are not delivered.
+    LaunchInOutage,
+}
+
+/// Every null, in the order of the evidence's rows.
+pub(crate) const NULLS: [Null; 5] = [
+    Null::Plain,
+    Null::Outage,
+    Null::Launch,
+    Null::Enrolment,
+    Null::LaunchInOutage,
+];
+
+impl Null {
+    /// Nats that the line is lowered because the explanation is rare.
+    pub(crate) fn price(self) -> f64 {
+        match self {
+            Self::Plain => 0.0,
+            Self::Outage => 4.0,
+            Self::Launch | Self::Enrolment => 8.0,
+            Self::LaunchInOutage => 12.0,
+        }
+    }
+
+    /// How a finding calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "ordinary traffic",
+            Self::Outage => "an outage of a carrier or of the verification feed",
+            Self::Launch => "a launch or flash crowd",
+            Self::Enrolment => "the enrolment of a company's staff",
+            Self::LaunchInOutage => "a launch during an outage",
+        }
+    }
+
+    /// Whether the evaluation has switched it on.
+    pub(crate) fn enabled(self, tuning: &Tuning) -> bool {
+        match self {
+            Self::Plain => true,
+            Self::Outage => tuning.enabled.outage_null,
+            Self::Launch => tuning.enabled.launch_null,
+            Self::Enrolment => tuning.enabled.enrolment_null,
+            Self::LaunchInOutage => tuning.enabled.launch_null && tuning.enabled.outage_null,
+        }
+    }
+
+    fn silence(self) -> Silence {
+        match self {
+            Self::Plain | Self::Launch => Silence::Honest,
+            Self::Enrolment => Silence::High,
+            Self::Outage | Self::LaunchInOutage => Silence::Excused,
+        }
+    }
+}
+
+/// Which conversion a null asserts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    Excused,
+    Honest,
+    High,
+}
+
+/// The ratios of one visit, by family; 1 where a family has nothing to say.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Ratios {
+    /// Where the numbers lie, per profile.
+    pub(crate) digits: [f64; PROFILES],
+    /// Volume against the honest upper bound, per profile.
+    pub(crate) volume: [f64; PROFILES],
+    /// Never-seen numbers.
+    pub(crate) novelty: f64,
+    /// Country, network and presence of the client.
+    pub(crate) geography: f64,
+    /// One device for many numbers.
+    pub(crate) device: f64,
+    /// Numbers outside their plan.
+    pub(crate) validity: f64,
+    /// Against a launch: one hundred takes too much of its thousand.
+    pub(crate) fill: f64,
+    /// Against a launch: it reaches too many of a range's numbers.
+    pub(crate) launch_rate: f64,
+    /// Against an enrolment: people at desks are not that fast.
+    pub(crate) desk_rate: f64,
+    /// Against an enrolment: it comes from one network.
+    pub(crate) network_change: f64,
+    /// Whether this attempt comes from another network than the last one.
+    pub(crate) other_network: bool,
+}
+
+impl Default for Ratios {
+    fn default() -> Self {
+        Self {
+            digits: [1.0; PROFILES],
+            volume: [1.0; PROFILES],
+            novelty: 1.0,
+            geography: 1.0,
+            device: 1.0,
+            validity: 1.0,
+            fill: 1.0,
+            launch_rate: 1.0,
+            desk_rate: 1.0,
+            network_change: 1.0,
+            other_network: false,
+        }
+    }
+}
+
+impl Ratios {
+    /// What null `j` has to answer for under profile `k`.
+    fn against(&self, null: Null, k: usize) -> f64 {
+        let sources = self.geography * self.device * self.validity;
+        match null {
+            Null::Plain | Null::Outage => self.digits[k] * self.volume[k] * self.novelty * sources,
+            Null::Launch | Null::LaunchInOutage => {
+                let fill = if matches!(k, 0 | 2 | 3) { self.fill } else { 1.0 };
+                let rate = if k <= 1 { self.launch_rate } else { 1.0 };
+                fill * rate * sources
+            }
+            Null::Enrolment => {
+                let rate = if k == 0 { self.desk_rate } else { 1.0 };
+                let geography = if self.other_network { self.geography } else { 1.0 };
+                rate * self.network_change * self.validity * geography
+            }
+        }
+    }
+}
+
+/// What is known against one place.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Evidence {
+    products: [[f64; PROFILES]; NULLS.len()],
+    /// Contributions since the change point, for the explanation only.
+    pub(crate) parts: Parts,
+    /// Forgetting counters of attempts and their attributes.
+    pub(crate) counters: Counters,
+    /// Time of the last visit.
+    pub(crate) last: Millis,
+    /// The enclosing flow at the last visit.
+    pub(crate) flow_seen: f64,
+    /// The flow of the range one digit wider at the last visit.
+    pub(crate) parent_flow_seen: f64,
+    /// Visits that were no repeats, since the node was made.
+    pub(crate) visits: f64,
+    /// Network of the last attempt.
+    pub(crate) network: Option<u64>,
+    /// The change point: since when the evidence counts.
+    pub(crate) start: Millis,
+    /// What was seen since the change point.
+    pub(crate) since: Since,
+}
+
+/// Products of each family's ratios since the change point.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Parts {
+    pub(crate) digits: [f64; PROFILES],
+    pub(crate) volume: [f64; PROFILES],
+    pub(crate) verification: [f64; PROFILES],
+    pub(crate) novelty: f64,
+    pub(crate) geography: f64,
+    pub(crate) device: f64,
+    pub(crate) validity: f64,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self {
+            digits: [1.0; PROFILES],
+            volume: [1.0; PROFILES],
+            verification: [1.0; PROFILES],
+            novelty: 1.0,
+            geography: 1.0,
+            device: 1.0,
+            validity: 1.0,
+        }
+    }
+}
+
+/// Attempts that are no repeats, and their attributes, fading over hours.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Counters {
+    pub(crate) attempts: f64,
+    pub(crate) missing: f64,
+    pub(crate) odd: f64,
+    pub(crate) device: f64,
+    pub(crate) invalid: f64,
+    pub(crate) fresh: f64,
+}
+
+/// Plain counts since the change point.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Since {
+    pub(crate) attempts: u64,
+    pub(crate) verified: u64,
+    pub(crate) cost: Micros,
+    pub(crate) first_event: Millis,
+    pub(crate) last_event: Millis,
+}
+
+impl Evidence {
+    /// Nothing known yet.
+    pub(crate) fn new(now: Millis) -> Self {
+        Self {
+            products: [[PRODUCT_MIN; PROFILES]; NULLS.len()],
+            parts: Parts::default(),
+            counters: Counters::default(),
+            last: now,
+            flow_seen: 0.0,
+            parent_flow_seen: 0.0,
+            visits: 0.0,
+            network: None,
+            start: now,
+            since: Since::default(),
+        }
+    }
+
+    /// One more attempt since the change point.
+    pub(crate) fn note(&mut self, event_time: Millis, cost: Micros) {
+        if self.since.attempts == 0 {
+            self.since.first_event = event_time;
+            self.since.last_event = event_time;
+        }
+        self.since.attempts += 1;
+        self.since.cost.0 += cost.0;
+        self.since.first_event = self.since.first_event.min(event_time);
+        self.since.last_event = self.since.last_event.max(event_time);
+    }
+
+    /// Adds one attempt and its attributes to the forgetting counters.
+    pub(crate) fn count(&mut self, one: &Counters) {
+        let c = &mut self.counters;
+        c.attempts += one.attempts;
+        c.missing += one.missing;
+        c.odd += one.odd;
+        c.device += one.device;
+        c.invalid += one.invalid;
+        c.fresh += one.fresh;
+    }
+
+    /// Whether the place deserves to be kept when room is short.
+    pub(crate) fn has_standing(&self) -> bool {
+        self.counters.attempts >= 2.0
+    }
+
+    /// Fades the counters to `now`; a place forgotten by its counters starts anew.
+    pub(crate) fn fade(&mut self, now: Millis, decay_ms: f64) {
+        let keep = libm::exp(-((now - self.last).max(0) as f64) / decay_ms);
+        let c = &mut self.counters;
+        for x in [
+            &mut c.attempts,
+            &mut c.missing,
+            &mut c.odd,
+            &mut c.device,
+            &mut c.invalid,
+            &mut c.fresh,
+        ] {
+            *x *= keep;
+        }
+        if c.attempts < 0.5 {
+            self.restart(now);
+        }
+    }
+
+    fn restart(&mut self, now: Millis) {
+        self.start = now;
+        self.since = Since::default();
+        self.parts = Parts::default();
+    }
+
+    /// Wipes the slate, for a place whose accusation has been acted on elsewhere.
+    pub(crate) fn clear(&mut self, now: Millis) {
+        self.products = [[PRODUCT_MIN; PROFILES]; NULLS.len()];
+        self.restart(now);
+    }
+
+    /// Attempts elsewhere in the enclosing flow pay the digits' bets back.
+    pub(crate) fn misses(&mut self, factors: &[f64; PROFILES]) {
+        for (k, factor) in factors.iter().enumerate() {
+            for (null, row) in NULLS.iter().zip(&mut self.products) {
+                if matches!(null, Null::Plain | Null::Outage) {
+                    row[k] = (row[k] * factor).max(PRODUCT_MIN);
+                }
+            }
+            self.parts.digits[k] = (self.parts.digits[k] * factor).max(PRODUCT_MIN);
+        }
+    }
+
+    /// One visit: the common change point, then the recursion.
+    pub(crate) fn visit(&mut self, now: Millis, ratios: &Ratios, tuning: &Tuning) {
+        if tuning.enabled.common_change_point {
+            self.align(now, tuning);
+        }
+        for (null, row) in NULLS.iter().zip(&mut self.products) {
+            for (k, (product, profile)) in row.iter_mut().zip(&tuning.profiles).enumerate() {
+                *product = ((*product + profile.weight) * ratios.against(*null, k)).clamp(PRODUCT_MIN, PRODUCT_MAX);
+            }
+        }
+        let clamp = |x: f64| x.clamp(PRODUCT_MIN, PRODUCT_MAX);
+        for k in 0..PROFILES {
+            self.parts.digits[k] = clamp(self.parts.digits[k] * ratios.digits[k]);
+            self.parts.volume[k] = clamp(self.parts.volume[k] * ratios.volume[k]);
+        }
+        self.parts.novelty = clamp(self.parts.novelty * ratios.novelty);
+        self.parts.geography = clamp(self.parts.geography * ratios.geography);
+        self.parts.device = clamp(self.parts.device * ratios.device);
+        self.parts.validity = clamp(self.parts.validity * ratios.validity);
+    }
+
+    /// Where ordinary traffic has refuted a profile of attack, the other nulls
+    /// begin anew with it: otherwise a null that was refuted long ago would
+    /// protect nothing when it really comes true.
+    fn align(&mut self, now: Millis, tuning: &Tuning) {
+        let mut ordinary = true;
+        for (k, profile) in tuning.profiles.iter().enumerate() {
+            if self.products[0][k] >= profile.weight {
+                ordinary = false;
+                continue;
+            }
+            for row in &mut self.products[1..] {
+                row[k] = row[k].min(profile.weight);
+            }
+            self.parts.verification[k] = 1.0;
+            self.parts.digits[k] = 1.0;
+            self.parts.volume[k] = 1.0;
+        }
+        if ordinary {
+            self.restart(now);
+        }
+    }
+
+    /// Silence of one attempt: what each profile makes of it against ordinary
+    /// conversion, and against the high one that an enrolment asserts.
+    pub(crate) fn silence(&mut self, ordinary: &[f64; PROFILES], high: &[f64; PROFILES]) {
+        for (null, row) in NULLS.iter().zip(&mut self.products) {
+            let factors = match null.silence() {
+                Silence::Excused => continue,
+                Silence::Honest => ordinary,
+                Silence::High => high,
+            };
+            for (product, factor) in row.iter_mut().zip(factors) {
+                *product = (*product * factor).clamp(PRODUCT_MIN, PRODUCT_MAX);
+            }
+        }
+        for (part, factor) in self.parts.verification.iter_mut().zip(ordinary) {
+            *part = (*part * factor).clamp(PRODUCT_MIN, PRODUCT_MAX);
+        }
+    }
+
+    /// Log e-value against one null, over all profiles.
+    pub(crate) fn log_e(&self, null: usize) -> f64 {
+        libm::log(self.total(null))
+    }
+
+    fn total(&self, null: usize) -> f64 {
+        self.products[null].iter().sum()
+    }
+
+    /// A cheap look before the real test: whether the plain null is near any line.
+    pub(crate) fn may_refute(&self, floor: f64) -> bool {
+        self.total(0) >= floor
+    }
+
+    /// Whether every null in force is refuted to its line; `lines` are e-values.
+    pub(crate) fn refutes_all(&self, lines: &[Option<f64>; NULLS.len()]) -> bool {
+        lines
+            .iter()
+            .enumerate()
+            .all(|(j, line)| line.is_none_or(|line| self.total(j) >= line))
+    }
+
+    /// The profile that explains the evidence best.
+    pub(crate) fn best_profile(&self) -> usize {
+        let row = &self.products[0];
+        (0..PROFILES).fold(0, |best, k| if row[k] > row[best] { k } else { best })
+    }
+}
+
+/// The lines, as e-values, for a place: `None` where a null does not apply.
+pub(crate) fn lines(
+    log_a: f64,
+    lowered_by: f64,
+    floor: f64,
+    is_region: bool,
+    tuning: &Tuning,
+) -> [Option<f64>; NULLS.len()] {
+    NULLS.map(|null| {
+        let applies = null.enabled(tuning) && !(is_region && null == Null::Enrolment);
+        applies.then(|| libm::exp((log_a - lowered_by - null.price()).max(floor)))
+    })
+}

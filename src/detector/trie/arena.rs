@@ -1,0 +1,227 @@
+//! The nodes themselves, under a hard cap.
+
+use std::collections::HashMap;
+
+use super::Place;
+use crate::detector::baseline::History;
+use crate::detector::evidence::Evidence;
+
+const NONE: u32 = u32::MAX;
+
+/// One place with what is normal there and what speaks against it.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) history: History,
+    pub(crate) evidence: Option<Box<Evidence>>,
+    prev: u32,
+    next: u32,
+    segment: Segment,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Segment {
+    Probation,
+    Protected,
+}
+
+/// A doubly linked list through the arena, least recently touched first.
+#[derive(Debug)]
+struct List {
+    head: u32,
+    tail: u32,
+    len: usize,
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self {
+            head: NONE,
+            tail: NONE,
+            len: 0,
+        }
+    }
+}
+
+/// The bounded set of nodes.
+#[derive(Debug)]
+pub(crate) struct Trie {
+    nodes: Vec<Node>,
+    index: HashMap<Place, u32, ahash::RandomState>,
+    probation: List,
+    protected: List,
+    nodes_max: usize,
+    evictions: u64,
+}
+
+impl Trie {
+    /// An empty trie of at most `nodes_max` nodes.
+    pub(crate) fn new(nodes_max: usize, hasher: ahash::RandomState) -> Self {
+        Self {
+            nodes: Vec::new(),
+            index: HashMap::with_hasher(hasher),
+            probation: List::default(),
+            protected: List::default(),
+            nodes_max: nodes_max.max(64),
+            evictions: 0,
+        }
+    }
+
+    /// Another cap; nodes beyond it go as new ones come.
+    pub(crate) fn set_cap(&mut self, nodes_max: usize) {
+        self.nodes_max = nodes_max.max(64);
+    }
+
+    /// The node at `place`, without touching it.
+    pub(crate) fn get(&self, place: Place) -> Option<&Node> {
+        self.index.get(&place).map(|&id| &self.nodes[id as usize])
+    }
+
+    /// The node at `place`, without touching it.
+    pub(crate) fn get_mut(&mut self, place: Place) -> Option<&mut Node> {
+        self.index.get(&place).map(|&id| &mut self.nodes[id as usize])
+    }
+
+    /// The node at `place`, made when absent; it becomes the most recently touched.
+    pub(crate) fn touch(&mut self, place: Place) -> &mut Node {
+        let id = match self.index.get(&place) {
+            Some(&id) => {
+                self.unlink(id);
+                id
+            }
+            None => self.create(place),
+        };
+        let segment = if self.nodes[id as usize].has_standing() {
+            Segment::Protected
+        } else {
+            Segment::Probation
+        };
+        self.link_last(id, segment);
+        &mut self.nodes[id as usize]
+    }
+
+    /// How many nodes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// How many nodes were given up for want of room.
+    pub(crate) fn evictions(&self) -> u64 {
+        self.evictions
+    }
+
+    fn create(&mut self, place: Place) -> u32 {
+        let node = Node {
+            place,
+            history: History::default(),
+            evidence: None,
+            prev: NONE,
+            next: NONE,
+            segment: Segment::Probation,
+        };
+        let id = if self.nodes.len() < self.nodes_max {
+            self.nodes.push(node);
+            (self.nodes.len() - 1) as u32
+        } else {
+            let id = self.evict();
+            self.nodes[id as usize] = node;
+            id
+        };
+        self.index.insert(place, id);
+        id
+    }
+
+    /// Gives up the least recently touched node, of the probationary segment
+    /// while there is one; roots and regions are few and never go.
+    fn evict(&mut self) -> u32 {
+        self.evictions += 1;
+        loop {
+            let id = if self.probation.head == NONE {
+                self.protected.head
+            } else {
+                self.probation.head
+            };
+            self.unlink(id);
+            if matches!(self.nodes[id as usize].place, Place::Range(..)) {
+                self.index.remove(&self.nodes[id as usize].place);
+                return id;
+            }
+            self.link_last(id, Segment::Protected);
+        }
+    }
+
+    fn list(&mut self, segment: Segment) -> &mut List {
+        match segment {
+            Segment::Probation => &mut self.probation,
+            Segment::Protected => &mut self.protected,
+        }
+    }
+
+    fn unlink(&mut self, id: u32) {
+        let (prev, next, segment) = {
+            let node = &self.nodes[id as usize];
+            (node.prev, node.next, node.segment)
+        };
+        match prev {
+            NONE => self.list(segment).head = next,
+            p => self.nodes[p as usize].next = next,
+        }
+        match next {
+            NONE => self.list(segment).tail = prev,
+            n => self.nodes[n as usize].prev = prev,
+        }
+        self.list(segment).len -= 1;
+    }
+
+    fn link_last(&mut self, id: u32, segment: Segment) {
+        let tail = self.list(segment).tail;
+        {
+            let node = &mut self.nodes[id as usize];
+            node.prev = tail;
+            node.next = NONE;
+            node.segment = segment;
+        }
+        match tail {
+            NONE => self.list(segment).head = id,
+            t => self.nodes[t as usize].next = id,
+        }
+        let list = self.list(segment);
+        list.tail = id;
+        list.len += 1;
+    }
+}
+
+impl Node {
+    /// Whether the node is worth more than a destination seen once or twice.
+    fn has_standing(&self) -> bool {
+        self.history.attempts() >= 2.0 || self.evidence.as_ref().is_some_and(|e| e.has_standing())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Prefix;
+
+    fn place(n: u64) -> Place {
+        Place::Range(0, Prefix::from_digits(1_000_000 + n).unwrap(), 10)
+    }
+
+    #[test]
+    fn a_flood_evicts_neither_history_nor_what_was_touched_last() {
+        let mut trie = Trie::new(100, ahash::RandomState::with_seeds(1, 2, 3, 4));
+        trie.touch(place(0))
+            .history
+            .learn(5.0, 0.0, 0.0, crate::model::Millis(0), 1e12);
+        trie.touch(place(0));
+        for n in 1..10_000 {
+            trie.touch(place(n));
+        }
+        assert_eq!(trie.len(), 100);
+        assert_eq!(trie.evictions(), 9_900);
+        assert!(trie.get(place(0)).is_some());
+        assert!(trie.get(place(9_999)).is_some());
+        assert!(trie.get(place(1)).is_none());
+        assert_eq!(trie.probation.len + trie.protected.len, trie.len());
+    }
+}

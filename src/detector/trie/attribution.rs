@@ -1,0 +1,150 @@
+//! Which ranges to name: the narrowest that carries the excess.
+//!
+//! Pure functions over the late suspects of a region: attempts that stayed
+//! unverified and lie in no block.
+
+use std::collections::BTreeMap;
+
+use crate::model::Prefix;
+
+/// A suspect attempt: its block of 100 (or what is known of it) and the length
+/// of its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Suspect {
+    pub(crate) block: Prefix,
+    pub(crate) digits: u8,
+}
+
+/// Suspects a sub-prefix needs before it may be named.
+const SUSPECTS_MIN: u32 = 3;
+/// Log likelihood ratio from which a sub-prefix stands out.
+const STANDS_OUT: f64 = 5.0;
+/// A wider prefix must explain this much more to be preferred.
+const WIDER_GAIN: f64 = 0.5;
+
+/// How many suspects lie in each prefix that leaves `class` digits open, among
+/// numbers of `digits` digits; in order of prefix.
+pub(crate) fn count_by_prefix(suspects: &[Suspect], digits: u8, class: u8) -> BTreeMap<Prefix, u32> {
+    let mut counts = BTreeMap::new();
+    let len = usize::from(digits - class);
+    for s in suspects.iter().filter(|s| s.digits == digits && s.block.len() >= len) {
+        *counts.entry(s.block.truncated(len)).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// The sub-prefix of a range of `class` that best explains where `suspects` lie,
+/// against `relative(prefix, class)`: the honest share of the sub-prefix within
+/// the range. Only an excess over that share counts.
+pub(crate) fn narrow(
+    suspects: &[Suspect],
+    digits: u8,
+    class: u8,
+    mut relative: impl FnMut(Prefix, u8) -> f64,
+) -> Option<(Prefix, u8)> {
+    let total = suspects.len() as f64;
+    let mut best: Option<(f64, Prefix, u8)> = None;
+    for q in super::CLASS_MIN..class {
+        for (prefix, count) in count_by_prefix(suspects, digits, q) {
+            if count < SUSPECTS_MIN {
+                continue;
+            }
+            let (x, rel) = (f64::from(count), relative(prefix, q).clamp(1e-9, 0.999));
+            let share = x / total;
+            if share <= rel {
+                continue;
+            }
+            let outside = if count as usize == suspects.len() {
+                0.0
+            } else {
+                (total - x) * libm::log((1.0 - share) / (1.0 - rel))
+            };
+            let ratio = x * libm::log(share / rel) + outside;
+            if best.is_none_or(|(known, _, _)| ratio > known + WIDER_GAIN) {
+                best = Some((ratio, prefix, q));
+            }
+        }
+    }
+    best.filter(|(ratio, _, _)| *ratio >= STANDS_OUT)
+        .map(|(_, prefix, q)| (prefix, q))
+}
+
+/// The longest prefix, of at least `shortest` digits, that holds at least
+/// `share` of the suspects.
+pub(crate) fn common_prefix(suspects: &[Suspect], share: f64, shortest: usize) -> Option<Prefix> {
+    let needed = share * suspects.len() as f64;
+    let longest = suspects.iter().map(|s| s.block.len()).max()?;
+    (shortest..=longest).rev().find_map(|len| {
+        let mut counts: BTreeMap<Prefix, u32> = BTreeMap::new();
+        for s in suspects.iter().filter(|s| s.block.len() >= len) {
+            *counts.entry(s.block.truncated(len)).or_insert(0) += 1;
+        }
+        let (prefix, count) = counts
+            .into_iter()
+            .max_by_key(|(prefix, n)| (*n, std::cmp::Reverse(*prefix)))?;
+        (f64::from(count) >= needed).then_some(prefix)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn suspects(blocks: &[u64]) -> Vec<Suspect> {
+        blocks
+            .iter()
+            .map(|b| Suspect {
+                block: Prefix::from_digits(*b).unwrap(),
+                digits: 12,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_block_that_carries_the_excess_is_named() {
+        let s = suspects(&[9_989_012_345; 8]);
+        assert_eq!(
+            narrow(&s, 12, 5, |_, _| 0.05),
+            Some((Prefix::from_digits(9_989_012_345).unwrap(), 2))
+        );
+    }
+
+    #[test]
+    fn a_deficit_is_no_excess() {
+        let mut blocks = vec![9_989_012_345; 3];
+        blocks.extend((0..27).map(|i| 9_989_012_000 + i * 31 % 345));
+        assert_eq!(
+            narrow(&suspects(&blocks), 12, 5, |_, q| if q == 2 { 0.4 } else { 0.999 }),
+            None
+        );
+    }
+
+    #[test]
+    fn evenly_spread_suspects_stand_out_nowhere() {
+        let blocks: Vec<u64> = (0..40).map(|i| 9_989_010_000 + i * 250).collect();
+        assert_eq!(
+            narrow(&suspects(&blocks), 12, 6, |_, q| if q == 5 { 0.9 } else { 0.3 }),
+            None
+        );
+    }
+
+    #[test]
+    fn the_common_prefix_is_as_long_as_most_allow() {
+        let s = suspects(&[
+            9_989_012_301,
+            9_989_012_302,
+            9_989_012_399,
+            9_989_012_377,
+            9_977_000_000,
+        ]);
+        assert_eq!(
+            common_prefix(&s, 0.8, 3),
+            Some(Prefix::from_digits(99_890_123).unwrap())
+        );
+        assert_eq!(
+            common_prefix(&s, 1.0, 3),
+            Some(Prefix::from_digits(998).unwrap()).filter(|p| p.len() > 3)
+        );
+        assert_eq!(common_prefix(&[], 0.5, 3), None);
+    }
+}

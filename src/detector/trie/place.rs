@@ -1,0 +1,33 @@
+//! Addresses of nodes.
+
+use crate::model::{Prefix, Region};
+
+/// A tenant within one partition.
+pub(crate) type TenantIx = u16;
+
+/// Narrowest class: the block of 10² numbers.
+pub(crate) const CLASS_MIN: u8 = 2;
+/// Widest class below the region: ranges of 10⁶ numbers.
+pub(crate) const CLASS_MAX: u8 = 6;
+
+/// Which node: a tenant's whole traffic, one region, or a range of numbers of
+/// one length. A range of *class* m is a number without its last m digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Place {
+    /// All of the tenant's traffic.
+    Root(TenantIx),
+    /// A region.
+    Region(TenantIx, Region),
+    /// The numbers of `digits` digits that begin with the prefix.
+    Range(TenantIx, Prefix, u8),
+}
+
+impl Place {
+    /// Digits that the range leaves open; `None` for region and root.
+    pub(crate) fn class(self) -> Option<u8> {
+        match self {
+            Self::Range(_, prefix, digits) => Some(digits.saturating_sub(prefix.len() as u8)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! Scenario files: raw YAML → checked scenario. Everything that a world and its
+//! overlays are made of, without the seed. Unknown keys are refused.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::countries;
+use super::overlay::{OverlayKind, OverlaySpec, RawOverlay};
+use crate::model::{DAY, HOUR, MINUTE, Millis, SECOND};
+
+/// Why a scenario cannot be used or a simulation not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// Neither a shipped scenario nor a file.
+    #[error("no scenario is called `{name}` and no such file exists; {hint}")]
+    UnknownScenario {
+        /// What was asked for.
+        name: String,
+        /// The nearest name, or all of them.
+        hint: String,
+    },
+    /// The file is there but cannot be read.
+    #[error("the scenario file {path} cannot be read: {source}")]
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The text is not a scenario.
+    #[error("the scenario `{name}` is not valid: {reason}")]
+    Invalid {
+        /// Name or path.
+        name: String,
+        /// What to change.
+        reason: String,
+    },
+    /// An output cannot be written. Nothing half-written is left behind.
+    #[error("the output {path} cannot be written: {source}")]
+    Unwritable {
+        /// Which file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// Which of the differently constructed worlds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorldKind {
+    /// Zipf countries, Poisson-gamma counts, log-normal latency, people spread
+    /// over all ranges, carrier-grade NAT, complete records.
+    #[default]
+    A,
+    /// Log-normal country weights, Markov-modulated rates, Weibull-mixture
+    /// latency, people clustered in few blocks of few prefixes, home networks
+    /// and much IPv6, records with fields missing.
+    B,
+}
+
+/// What an application sends codes for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AppKind {
+    /// New accounts: many numbers never seen before.
+    Signup,
+    /// Returning users.
+    Login,
+    /// Forgotten passwords.
+    Reset,
+    /// Notifications and marketing: nothing is ever verified.
+    Marketing,
+}
+
+/// One application of a tenant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AppSpec {
+    /// Its name in the events.
+    pub name: String,
+    /// What it does.
+    pub kind: AppKind,
+    /// Its share of the tenant's sends; shares are normalised.
+    pub share: f64,
+}
+
+/// One tenant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TenantSpec {
+    /// Its name in the events.
+    pub name: String,
+    /// Mean sends a day.
+    pub sends_per_day: f64,
+    /// Its home market, a place in the table of countries.
+    pub(super) home: usize,
+    /// How many countries it serves, the home market included.
+    pub countries: usize,
+    /// Users it has at the beginning.
+    pub users: u64,
+    /// When its traffic begins, relative to the scenario's start; `None`: long ago.
+    pub joins_ms: Option<i64>,
+    /// Its applications.
+    pub apps: Vec<AppSpec>,
+}
+
+/// A world without its seed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorldSpec {
+    /// Which construction.
+    pub kind: WorldKind,
+    /// Where scenario time 0 lies.
+    pub start: Millis,
+    /// Honest history generated before the start.
+    pub warm_up_ms: i64,
+    /// How long it goes on after the start.
+    pub duration_ms: i64,
+    /// Who sends.
+    pub tenants: Vec<TenantSpec>,
+}
+
+/// World, overlays and their times: all but the seed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// Its name, or the path it was read from.
+    pub name: String,
+    /// One line for people.
+    pub description: String,
+    /// The honest world.
+    pub world: WorldSpec,
+    /// Attacks and oddities laid over it.
+    pub overlays: Vec<OverlaySpec>,
+}
+
+macro_rules! builtin {
+    ($($name:literal),* $(,)?) => {
+        const BUILTIN: &[(&str, &str)] = &[
+            $(($name, include_str!(concat!("../../../scenarios/", $name, ".yaml")))),*
+        ];
+    };
+}
+
+builtin!("demo", "honest-a", "honest-b", "burst");
+
+impl Scenario {
+    /// A shipped scenario by its name, otherwise a file by its path.
+    pub fn load(name_or_path: &str) -> Result<Self, LabError> {
+        if let Some((name, text)) = BUILTIN.iter().find(|(name, _)| *name == name_or_path) {
+            return Self::parse(name, text);
+        }
+        let path = Path::new(name_or_path);
+        if !path.exists() {
+            return Err(LabError::UnknownScenario {
+                name: name_or_path.into(),
+                hint: nearest(name_or_path, BUILTIN.iter().map(|(name, _)| *name)),
+            });
+        }
+        let text = std::fs::read_to_string(path).map_err(|source| LabError::Unreadable {
+            path: name_or_path.into(),
+            source,
+        })?;
+        Self::parse(name_or_path, &text)
+    }
+
+    /// The scenarios that are shipped with the program.
+    pub fn builtin_names() -> Vec<&'static str> {
+        BUILTIN.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// Reads YAML.
+    pub fn parse(name: &str, text: &str) -> Result<Self, LabError> {
+        let invalid = |reason: String| LabError::Invalid {
+            name: name.into(),
+            reason,
+        };
+        let raw: RawScenario = serde_saphyr::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        raw.check(name).map_err(invalid)
+    }
+
+    /// The same scenario in the other construction of the honest world.
+    #[must_use]
+    pub fn in_world(mut self, kind: WorldKind) -> Self {
+        self.world.kind = kind;
+        self
+    }
+}
+
+/// "did you mean …", or the list of what there is.
+pub(super) fn nearest<'a>(asked: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.collect();
+    let best = known
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(asked, name), *name))
+        .min();
+    match best {
+        Some((distance, name)) if distance <= 1 + asked.len() / 3 => format!("did you mean `{name}`?"),
+        _ => format!("known: {}", known.join(", ")),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawScenario {
+    description: String,
+    world: RawWorld,
+    #[serde(default)]
+    overlays: Vec<RawOverlay>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWorld {
+    #[serde(default)]
+    kind: WorldKind,
+    start: Option<String>,
+    warm_up: Option<String>,
+    duration: String,
+    tenants: Option<Vec<RawTenant>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTenant {
+    name: String,
+    sends_per_day: f64,
+    #[serde(default = "home")]
+    home: String,
+    #[serde(default = "countries_served")]
+    countries: usize,
+    users: Option<u64>,
+    joins: Option<String>,
+    apps: Option<Vec<RawApp>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawApp {
+    name: String,
+    kind: AppKind,
+    share: f64,
+}
+
+fn home() -> String {
+    "US".into()
+}
+
+fn countries_served() -> usize {
+    40
+}
+
+/// A Monday: weekly cycles begin where people expect them.
+const DEFAULT_START: &str = "2026-11-02T00:00:00Z";
+
+impl RawScenario {
+    fn check(self, name: &str) -> Result<Scenario, String> {
+        let start_text = self.world.start.as_deref().unwrap_or(DEFAULT_START);
+        let start = Millis::parse_rfc3339(start_text).ok_or_else(|| {
+            format!("world.start `{start_text}` is not a time; write it like {DEFAULT_START}")
+        })?;
+        let tenants: Vec<TenantSpec> = match self.world.tenants {
+            Some(raw) => raw.into_iter().map(RawTenant::check).collect::<Result<_, _>>()?,
+            None => standard_tenants(),
+        };
+        if tenants.is_empty() {
+            return Err("world.tenants is empty; name at least one tenant or leave the key out".into());
+        }
+        let mut names: Vec<&str> = tenants.iter().map(|t| t.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(format!("two tenants are called `{}`; names must differ", twice[0]));
+        }
+        let world = WorldSpec {
+            kind: self.world.kind,
+            start,
+            warm_up_ms: self.world.warm_up.as_deref().map_or(Ok(0), |t| span("world.warm_up", t))?,
+            duration_ms: span("world.duration", &self.world.duration)?,
+            tenants,
+        };
+        let mut overlays = Vec::new();
+        for (i, raw) in self.overlays.into_iter().enumerate() {
+            let number = i + 1;
+            let spec = raw
+                .check(number, &world)
+                .map_err(|reason| format!("overlay {number}: {reason}"))?;
+            if overlays.iter().any(|other: &OverlaySpec| other.id == spec.id) {
+                return Err(format!("overlay {number}: the id `{}` is taken; give it another", spec.id));
+            }
+            overlays.push(spec);
+        }
+        Ok(Scenario {
+            name: name.into(),
+            description: self.description,
+            world,
+            overlays,
+        })
+    }
+}
+
+impl RawTenant {
+    fn check(self) -> Result<TenantSpec, String> {
+        let Self { name, sends_per_day, .. } = self;
+        if name.is_empty() || name.len() > 64 {
+            return Err("a tenant's name must have 1 to 64 characters".into());
+        }
+        if !(1.0..=50_000_000.0).contains(&sends_per_day) {
+            return Err(format!("tenant `{name}`: sends_per_day must lie between 1 and 50000000"));
+        }
+        let home = country("home", &self.home).map_err(|reason| format!("tenant `{name}`: {reason}"))?;
+        if !(1..=80).contains(&self.countries) {
+            return Err(format!("tenant `{name}`: countries must lie between 1 and 80"));
+        }
+        let joins_ms = self.joins.as_deref().map(|t| span("joins", t)).transpose()?;
+        let apps = match self.apps {
+            None => standard_apps(),
+            Some(raw) => raw
+                .into_iter()
+                .map(|RawApp { name, kind, share }| AppSpec { name, kind, share })
+                .collect(),
+        };
+        let shares_good = apps.iter().all(|app| app.share.is_finite() && app.share > 0.0);
+        if apps.is_empty() || apps.len() > 16 || !shares_good {
+            return Err(format!("tenant `{name}`: give it 1 to 16 apps, each with a share above 0"));
+        }
+        let own = if joins_ms.is_some() { 0 } else { (sends_per_day * 15.0) as u64 };
+        Ok(TenantSpec {
+            name,
+            sends_per_day,
+            home,
+            countries: self.countries,
+            users: self.users.unwrap_or(own),
+            joins_ms,
+            apps,
+        })
+    }
+}
+
+/// The place of a region code in the table of countries.
+pub(super) fn country(key: &str, code: &str) -> Result<usize, String> {
+    countries::position(code).ok_or_else(|| {
+        let known: Vec<&str> = countries::COUNTRIES.iter().map(|c| c.region).collect();
+        format!("{key} `{code}` is not a country of the simulator; it has {}", known.join(" "))
+    })
+}
+
+fn standard_apps() -> Vec<AppSpec> {
+    [
+        ("signup-otp", AppKind::Signup, 0.35),
+        ("login-otp", AppKind::Login, 0.45),
+        ("password-reset", AppKind::Reset, 0.1),
+        ("notices", AppKind::Marketing, 0.1),
+    ]
+    .map(|(name, kind, share)| AppSpec {
+        name: name.into(),
+        kind,
+        share,
+    })
+    .into()
+}
+
+/// Five tenants from a corner shop to a large one.
+fn standard_tenants() -> Vec<TenantSpec> {
+    [
+        ("acme", 100_000.0, "US", 60),
+        ("globex", 20_000.0, "DE", 45),
+        ("initech", 5_000.0, "IN", 30),
+        ("hooli", 2_000.0, "BR", 40),
+        ("corner", 300.0, "GB", 15),
+    ]
+    .map(|(name, sends_per_day, home, countries)| TenantSpec {
+        name: name.into(),
+        sends_per_day,
+        home: countries::position(home).unwrap_or(0),
+        countries,
+        users: (sends_per_day * 15.0) as u64,
+        joins_ms: None,
+        apps: standard_apps(),
+    })
+    .into()
+}
+
+/// Reads `2d`, `1d 12h`, `90m`, `10s`, `500ms`; milliseconds.
+pub(super) fn span(key: &str, text: &str) -> Result<i64, String> {
+    let wrong = || format!("{key} `{text}` is not a duration; write it like 90s, 15m, 3h or 1d 12h");
+    let mut total = 0i64;
+    let mut parts = 0;
+    for part in text.split_whitespace() {
+        let split = part.find(|ch: char| !ch.is_ascii_digit()).ok_or_else(wrong)?;
+        let value: i64 = part[..split].parse().map_err(|_| wrong())?;
+        let unit = match &part[split..] {
+            "ms" => 1,
+            "s" => SECOND,
+            "m" => MINUTE,
+            "h" => HOUR,
+            "d" => DAY,
+            "w" => 7 * DAY,
+            _ => return Err(wrong()),
+        };
+        total = value
+            .checked_mul(unit)
+            .and_then(|ms| total.checked_add(ms))
+            .filter(|ms| *ms <= 5_000 * DAY)
+            .ok_or_else(wrong)?;
+        parts += 1;
+    }
+    if parts == 0 { Err(wrong()) } else { Ok(total) }
+}
+
+impl OverlaySpec {
+    /// Whether it is an attack (otherwise an innocent explanation).
+    pub fn is_attack(&self) -> bool {
+        matches!(self.kind, OverlayKind::Attack(_))
+    }
+}

@@ -1,0 +1,7 @@
+//! Everything that is published: its looks, its schemas, and OCSF's rules.
+
+mod fixtures;
+mod ocsf;
+mod properties;
+mod schemas;
+mod snapshots;
