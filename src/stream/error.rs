@@ -78,6 +78,9 @@ pub enum StreamError {
     /// The client gave up.
     #[error("the Kafka client cannot go on: {0}")]
     Client(String),
+    /// What was asked for cannot be written.
+    #[error("the output cannot be written: {0}; check the path and the space on its disk")]
+    Output(#[source] std::io::Error),
     /// The end took too long.
     #[error("{what} did not finish within {seconds} s; what was not committed is done again at the next start")]
     DrainTimeout {
@@ -103,7 +106,7 @@ impl StreamError {
             | Self::Property(_)
             | Self::LogMismatch(_) => 64,
             Self::LogGap(_) | Self::InputTruncated(_) | Self::LogRecord { .. } => 65,
-            Self::Client(_) | Self::Internal(_) => 70,
+            Self::Client(_) | Self::Output(_) | Self::Internal(_) => 70,
         }
     }
 

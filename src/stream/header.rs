@@ -116,6 +116,15 @@ pub(crate) fn establish(
     }
 }
 
+/// The header that is there; `None` while no router has begun the log everywhere.
+pub(crate) fn find(settings: &StreamSettings, consumer: &BaseConsumer<Quiet>) -> Result<Option<Header>, StreamError> {
+    let firsts = read_firsts(settings, consumer)?;
+    Ok(match plan(&settings.topics.events, &firsts)? {
+        Plan::Agreed(header) => Some(header),
+        Plan::Propose | Plan::Copy(..) => None,
+    })
+}
+
 fn read_firsts(settings: &StreamSettings, consumer: &BaseConsumer<Quiet>) -> Result<Vec<First>, StreamError> {
     let topic = &settings.topics.events;
     let count = partitions_of(consumer, settings, topic, settings.pace.connect)?

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use crate::model::log::{Header, NumberRef, RoutedBody, RoutedEvent, RoutedSend, Token};
 use crate::model::{Classification, Client, Destination, E164, Event, EventBody, Millis, Prefix};
+use crate::number_plan::NumberPlan;
 
 /// Longest tenant or app name in the log, in bytes; more is cut.
 pub const NAME_BYTES_MAX: usize = 256;
@@ -19,6 +20,16 @@ pub trait Classify: Send + Sync {
     fn classify(&self, number: E164) -> Classification;
     /// What a masked number shows.
     fn classify_prefix(&self, prefix: Prefix) -> Classification;
+}
+
+impl Classify for NumberPlan {
+    fn classify(&self, number: E164) -> Classification {
+        Self::classify(self, number)
+    }
+
+    fn classify_prefix(&self, prefix: Prefix) -> Classification {
+        Self::classify_prefix(self, prefix)
+    }
 }
 
 /// Where an event came from and when it arrived.
@@ -130,9 +141,9 @@ impl Ingest {
         }
     }
 
-    /// A keyed digest of any bytes, in hex: what a withheld dead letter shows.
-    pub fn digest(&self, bytes: &[u8]) -> String {
-        blake3::keyed_hash(&self.digest, bytes).to_hex()[..32].to_string()
+    /// The key under which a withheld dead letter shows the digest of its value.
+    pub fn digest_key(&self) -> &[u8; 32] {
+        &self.digest
     }
 
     fn number(&self, plan: &dyn Classify, tenant: &str, to: &Destination) -> Option<NumberRef> {

@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::OwnedHeaders;
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::client::{Deliveries, Report, producer};
 use super::error::StreamError;
 use super::settings::StreamSettings;
+use crate::render;
 
 /// A record on its way out.
 #[derive(Debug, Default)]
@@ -29,6 +30,16 @@ pub(crate) struct Outgoing {
     pub(crate) timestamp: Option<i64>,
     /// Comes back with the delivery.
     pub(crate) tag: usize,
+}
+
+/// Headers as Kafka's client wants them, behind those in `before`.
+pub(crate) fn kafka_headers(headers: &[render::Header], before: OwnedHeaders) -> OwnedHeaders {
+    headers.iter().fold(before, |all, header| {
+        all.insert(Header {
+            key: &header.name,
+            value: header.value.as_deref(),
+        })
+    })
 }
 
 /// A producer with what it could not take yet.

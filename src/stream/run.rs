@@ -1,14 +1,14 @@
 //! Starts the two halves, watches over them, and ends them within a deadline.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::detector_task::{self, DetectorParts};
-use super::doors::{Half, Observer, RecordDecoder, Renderer};
 use super::error::StreamError;
-use super::ingest::Classify;
+use super::observer::{Half, Observer};
 use super::router::{self, RouterParts};
 use super::settings::StreamSettings;
 
@@ -45,19 +45,6 @@ impl Shutdown {
     }
 }
 
-/// What the halves work with.
-#[derive(Clone)]
-pub struct Doors {
-    /// Bytes → events.
-    pub decoder: Arc<dyn RecordDecoder>,
-    /// Number → classification.
-    pub plan: Arc<dyn Classify>,
-    /// Effect → output record.
-    pub renderer: Arc<dyn Renderer>,
-    /// Metrics and health.
-    pub observer: Arc<dyn Observer>,
-}
-
 /// Time beyond the drain deadline that a half may take to leave its group. A
 /// consumer's destructor can hang; nobody waits for it longer than this.
 const LEAVE: Duration = Duration::from_secs(5);
@@ -65,15 +52,18 @@ const LEAVE: Duration = Duration::from_secs(5);
 /// Runs until `shutdown` is asked and everything is drained, or until something
 /// breaks. After an error, or after a half that does not end in time, the process
 /// should exit: threads may still be running.
-pub fn run(settings: &StreamSettings, role: Role, doors: &Doors, shutdown: &Shutdown) -> Result<(), StreamError> {
+pub fn run(
+    settings: &StreamSettings,
+    role: Role,
+    observer: &Arc<dyn Observer>,
+    shutdown: &Shutdown,
+) -> Result<(), StreamError> {
     let (done, finished) = channel();
     let mut running = 0;
     if role != Role::Detector {
         let parts = RouterParts {
             settings: settings.clone(),
-            decoder: doors.decoder.clone(),
-            plan: doors.plan.clone(),
-            observer: doors.observer.clone(),
+            observer: observer.clone(),
             shutdown: shutdown.clone(),
         };
         start(Half::Router, done.clone(), move || router::run(parts))?;
@@ -82,8 +72,7 @@ pub fn run(settings: &StreamSettings, role: Role, doors: &Doors, shutdown: &Shut
     if role != Role::Router {
         let parts = DetectorParts {
             settings: settings.clone(),
-            renderer: doors.renderer.clone(),
-            observer: doors.observer.clone(),
+            observer: observer.clone(),
             shutdown: shutdown.clone(),
         };
         start(Half::Detector, done.clone(), move || detector_task::run(parts))?;
@@ -118,9 +107,8 @@ pub fn run(settings: &StreamSettings, role: Role, doors: &Doors, shutdown: &Shut
                     }));
                 }
             }
-            // A thread that panicked sent nothing.
             Err(RecvTimeoutError::Disconnected) => {
-                return outcome.and(Err(StreamError::Internal("a stream thread panicked".into())));
+                return outcome.and(Err(StreamError::Internal("a stream thread vanished".into())));
             }
         }
     }
@@ -137,7 +125,16 @@ fn start(
     std::thread::Builder::new()
         .name(half.as_str().into())
         .spawn(move || {
-            let result = body();
+            // A broken invariant in the fold is a panic: the process must hear of it.
+            let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
+                let said = panic.downcast_ref::<String>().map(String::as_str);
+                let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+                let half = half.as_str();
+                Err(StreamError::Internal(format!(
+                    "the {half} panicked: {}",
+                    said.unwrap_or("unknown cause")
+                )))
+            });
             let _ = done.send((half, result));
         })
         .map(|_| ())

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
+use crate::decode::Format;
+use crate::model::DEFAULT_NAME;
 use crate::model::log::{FeedScope, PolicyRecord};
+use crate::render::OutputTopic;
 
 /// How many partitions a new internal log gets.
 pub const DEFAULT_LOG_PARTITIONS: u32 = 8;
@@ -70,16 +73,27 @@ impl Default for Topics {
 pub struct InputSettings {
     /// Name of the topic.
     pub topic: String,
-    /// Name of its format, as the decoder knows it.
-    pub format: String,
+    /// Its format.
+    pub format: Format,
     /// Tenant of records that name none.
     pub tenant: Option<CompactString>,
     /// App of records that name none.
     pub app: Option<CompactString>,
     /// Where a group without a committed position begins.
     pub start: Start,
-    /// What the format can carry, and for whom.
-    pub scope: FeedScope,
+}
+
+impl InputSettings {
+    /// What the input can carry, and for whom.
+    pub fn scope(&self) -> FeedScope {
+        // These formats let a record name its tenant; the others know only one.
+        let names_tenant = matches!(self.format.name(), "canonical" | "aws_sms");
+        let tenant = self.tenant.clone().unwrap_or_else(|| DEFAULT_NAME.into());
+        FeedScope {
+            verifications: self.format.carries().verifications,
+            tenant: (!names_tenant).then_some(tenant),
+        }
+    }
 }
 
 /// Where a group without a committed position begins.
@@ -167,12 +181,13 @@ impl StreamSettings {
     }
 
     /// The name of `topic` for a role of the output.
-    pub fn output_topic(&self, topic: super::OutputTopic) -> &str {
+    pub fn output_topic(&self, topic: OutputTopic) -> &str {
         match topic {
-            super::OutputTopic::Alerts => &self.topics.alerts,
-            super::OutputTopic::Blocklist => &self.topics.blocklist,
-            super::OutputTopic::Stats => &self.topics.stats,
-            super::OutputTopic::Audit => &self.topics.audit,
+            OutputTopic::Alerts => &self.topics.alerts,
+            OutputTopic::Blocklist => &self.topics.blocklist,
+            OutputTopic::Stats => &self.topics.stats,
+            OutputTopic::Audit => &self.topics.audit,
+            OutputTopic::DeadLetters => &self.topics.dead_letters,
         }
     }
 }

@@ -2,142 +2,26 @@
 //! canonical JSON, a renderer, and eyes on every topic.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use pumpwatch::detector::{Effect, Policy};
-use pumpwatch::model::log::{Feed, FeedScope, LogRecord, RecordCounts};
-use pumpwatch::model::{
-    Classification, Destination, E164, Event, EventBody, Feedback, Millis, NumberType, Outcome, Prefix, Region, Send,
-    Verification,
-};
-use pumpwatch::stream::ingest::Classify;
+use pumpwatch::decode::Format;
+use pumpwatch::detector::{Effect, EventCounts, Policy, State};
+use pumpwatch::model::log::{Feed, LogRecord, RecordCounts};
 use pumpwatch::stream::{
-    Decoded, Doors, EmbeddedBroker, InputSettings, Observer, OutputRecord, OutputTopic, Pace, RecordDecoder, Refusal,
-    Renderer, Role, Shutdown, Start, StreamError, StreamSettings, Topics, run,
+    EmbeddedBroker, InputSettings, Observer, Pace, Role, Shutdown, Start, StreamError, StreamSettings, Topics, run,
 };
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
-use serde_json::Value;
 
 pub const SENDS: &str = "sms.send.v1";
 pub const VERIFICATIONS: &str = "sms.verification.v1";
 pub const LOG_PARTITIONS: u32 = 3;
-
-/// Reads `{"type","id","time" (ms),"to","tenant"}`; an inbound message is ignored.
-pub struct TestDecoder;
-
-impl RecordDecoder for TestDecoder {
-    fn decode(&self, _: &InputSettings, record_time: Millis, value: Option<&[u8]>) -> Result<Decoded, Refusal> {
-        let refuse = |class: &str, message: String| Refusal {
-            class: class.into(),
-            message,
-        };
-        let value: Value = serde_json::from_slice(value.unwrap_or_default())
-            .map_err(|error| refuse("not_json", format!("the value is not JSON: {error}")))?;
-        let text = |name: &str| value[name].as_str().unwrap_or_default();
-        let body = match text("type") {
-            "sms.send" => EventBody::Send(Send::default()),
-            "sms.verification" => EventBody::Verification(Verification {
-                session: None,
-                message_id: None,
-                outcome: Outcome::Approved,
-            }),
-            "sms.inbound" => return Ok(Decoded::Ignored("inbound".into())),
-            other => return Err(refuse("unknown_type", format!("the type `{other}` is not known"))),
-        };
-        let to = E164::parse(text("to")).ok_or_else(|| refuse("bad_number", "`to` is not a number".into()))?;
-        Ok(Decoded::Usable(vec![Event {
-            id: text("id").into(),
-            time: value["time"].as_i64().map_or(record_time, Millis),
-            tenant: value["tenant"].as_str().unwrap_or("default").into(),
-            app: "default".into(),
-            to: Destination::Number(to),
-            body,
-        }]))
-    }
-
-    fn decode_feedback(&self, record_time: Millis, value: Option<&[u8]>) -> Result<Feedback, Refusal> {
-        let value: Value = serde_json::from_slice(value.unwrap_or_default()).map_err(|error| Refusal {
-            class: "not_json".into(),
-            message: error.to_string(),
-        })?;
-        let text = |name: &str| value[name].as_str().unwrap_or_default().into();
-        Ok(match value["type"].as_str() {
-            Some("verdict") => Feedback::Verdict {
-                id: text("id"),
-                time: record_time,
-                finding_uid: text("finding_uid"),
-                true_positive: true,
-                by: text("by"),
-            },
-            _ => Feedback::Safelist {
-                id: text("id"),
-                time: record_time,
-                tenant: text("tenant"),
-                app: "*".into(),
-                prefix: Prefix::parse("+4477").unwrap(),
-                put: true,
-                expires_at: None,
-                by: text("by"),
-                reason: text("reason"),
-            },
-        })
-    }
-
-    fn redact<'a>(&self, _: Option<&InputSettings>, value: &'a [u8]) -> Cow<'a, [u8]> {
-        let text = String::from_utf8_lossy(value);
-        if text.contains("hunter2") {
-            Cow::Owned(text.replace("hunter2", "***").into_bytes())
-        } else {
-            Cow::Borrowed(value)
-        }
-    }
-}
-
-pub struct TestPlan;
-
-impl Classify for TestPlan {
-    fn classify(&self, number: E164) -> Classification {
-        self.classify_prefix(number.prefix(15))
-    }
-
-    fn classify_prefix(&self, _: Prefix) -> Classification {
-        Classification {
-            region: Region::parse("UZ"),
-            calling_code: 998,
-            number_type: NumberType::Mobile,
-            valid: true,
-            operator: None,
-            region_digits: 3,
-        }
-    }
-}
-
-pub struct TestRenderer;
-
-impl Renderer for TestRenderer {
-    fn render(&self, effect: &Effect) -> OutputRecord {
-        let (topic, key) = match effect {
-            Effect::Finding(finding) => (OutputTopic::Alerts, finding.key.to_string()),
-            Effect::Block(..) => (OutputTopic::Blocklist, "block".into()),
-            Effect::Stats(stats) => (OutputTopic::Stats, stats.destination.to_string()),
-            Effect::Audit(audit) => (OutputTopic::Audit, audit.action.to_string()),
-        };
-        OutputRecord {
-            topic,
-            key: key.into_bytes(),
-            value: Some(format!("{effect:?}").into_bytes()),
-            headers: vec![("content-type".into(), b"text/plain".to_vec())],
-        }
-    }
-}
 
 /// Remembers what it is told.
 #[derive(Default)]
@@ -149,6 +33,22 @@ pub struct Witness {
     pub paused: Mutex<Vec<(String, bool)>>,
     pub trouble: Mutex<Vec<String>>,
     pub routed: Mutex<u64>,
+    pub folded: Mutex<BTreeMap<i32, (EventCounts, usize)>>,
+    pub published: Mutex<Vec<Effect>>,
+}
+
+impl Witness {
+    /// Events of all partitions that were decided, by what became of them.
+    pub fn event_counts(&self) -> EventCounts {
+        let folded = self.folded.lock().unwrap();
+        folded.values().fold(EventCounts::default(), |mut sum, (counts, _)| {
+            sum.counted += counts.counted;
+            sum.duplicate += counts.duplicate;
+            sum.late += counts.late;
+            sum.quarantined += counts.quarantined;
+            sum
+        })
+    }
 }
 
 impl Observer for Witness {
@@ -162,6 +62,13 @@ impl Observer for Witness {
     fn dead_letter(&self, feed: &Feed, offset: i64, class: &str, _: &str) {
         let letter = (feed.topic.to_string(), offset, class.to_string());
         self.dead_letters.lock().unwrap().push(letter);
+    }
+    fn folded(&self, partition: i32, state: &State) {
+        let mut folded = self.folded.lock().unwrap();
+        folded.insert(partition, (state.counts(), state.waiting()));
+    }
+    fn published(&self, effect: &Effect, _: Option<Duration>) {
+        self.published.lock().unwrap().push(effect.clone());
     }
     fn events_routed(&self, events: u64) {
         *self.routed.lock().unwrap() += events;
@@ -183,17 +90,13 @@ impl Observer for Witness {
     }
 }
 
-fn input(topic: &str, verifications: bool) -> InputSettings {
+fn input(topic: &str) -> InputSettings {
     InputSettings {
         topic: topic.into(),
-        format: "canonical".into(),
+        format: Format::CANONICAL,
         tenant: None,
         app: None,
         start: Start::Earliest,
-        scope: FeedScope {
-            verifications,
-            tenant: None,
-        },
     }
 }
 
@@ -207,7 +110,7 @@ pub fn settings() -> StreamSettings {
         ],
         group: "pumpwatch".into(),
         topics: Topics::default(),
-        inputs: vec![input(SENDS, false), input(VERIFICATIONS, true)],
+        inputs: vec![input(SENDS), input(VERIFICATIONS)],
         policy: Policy::default().to_record("test"),
         privacy_key: Some(b"key".to_vec()),
         keep_numbers: false,
@@ -241,18 +144,13 @@ impl Running {
     pub fn start(settings: &StreamSettings, role: Role) -> Self {
         let witness = Arc::new(Witness::default());
         let shutdown = Shutdown::new();
-        let doors = Doors {
-            decoder: Arc::new(TestDecoder),
-            plan: Arc::new(TestPlan),
-            renderer: Arc::new(TestRenderer),
-            observer: witness.clone(),
-        };
+        let observer: Arc<dyn Observer> = witness.clone();
         let (settings, asked) = (settings.clone(), shutdown.clone());
         Self {
             witness,
             shutdown,
             thread: std::thread::spawn(move || {
-                let result = run(&settings, role, &doors, &asked);
+                let result = run(&settings, role, &observer, &asked);
                 if let Err(error) = &result {
                     eprintln!("the run ended: {error}");
                 }
@@ -322,7 +220,7 @@ impl Writer {
 
     pub fn verify(&self, partition: i32, time: i64, id: u64, tenant: &str) {
         let value = format!(
-            r#"{{"type":"sms.verification","id":"{id}","time":{time},"to":"+99890{id:07}","tenant":"{tenant}"}}"#
+            r#"{{"type":"sms.verification","id":"{id}","time":{time},"to":"+99890{id:07}","tenant":"{tenant}","outcome":"approved"}}"#
         );
         self.put(VERIFICATIONS, partition, time, value.as_bytes());
     }

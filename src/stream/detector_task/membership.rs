@@ -8,9 +8,9 @@ use rdkafka::error::RDKafkaErrorCode;
 use super::Detector;
 use super::partition::PartitionTask;
 use crate::model::log::Feed;
-use crate::stream::doors::Half;
 use crate::stream::error::{StreamError, is_authorization};
 use crate::stream::group::{GroupEvent, Phase, answer_assign, answer_revoke, list_of, positions_of};
+use crate::stream::observer::Half;
 use crate::stream::offsets::{Ask, Position, Told};
 
 /// Partitions on their way back to the group.

@@ -16,24 +16,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use compact_str::CompactString;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Message, OwnedHeaders};
 
 use self::partition::PartitionTask;
 use super::client::{group_consumer, partitions_of, plain_consumer, wall_now};
-use super::doors::{Half, Observer, OutputTopic, Renderer};
 use super::error::{StreamError, is_authorization, is_transient};
 use super::fold::{ORIGIN_HEADER, origin};
 use super::group::{Committer, GroupContext, Phase, answer_assign, answer_revoke, list_of, positions_of};
+use super::observer::{Half, Observer};
 use super::offsets::Offsets;
-use super::outbox::{Outbox, Outgoing};
+use super::outbox::{Outbox, Outgoing, kafka_headers};
 use super::run::Shutdown;
 use super::settings::StreamSettings;
 use crate::detector::Effect;
 use crate::model::Millis;
 use crate::model::log::Feed;
+use crate::render::{self, OutputTopic};
 
 /// Messages folded in one round, at most.
 const FOLD_MAX: usize = 500;
@@ -46,7 +46,6 @@ const COMMIT_BUSY: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub(crate) struct DetectorParts {
     pub(crate) settings: StreamSettings,
-    pub(crate) renderer: Arc<dyn Renderer>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) shutdown: Shutdown,
 }
@@ -219,7 +218,7 @@ impl Detector<'_> {
         effect: Effect,
         newest_record_time: Option<Millis>,
     ) -> Result<(), StreamError> {
-        let record = self.parts.renderer.render(&effect);
+        let record = render::effect(&effect);
         let Some(task) = self.tasks.iter_mut().find(|task| task.partition() == partition) else {
             return Ok(());
         };
@@ -238,9 +237,9 @@ impl Detector<'_> {
         );
         self.outbox.send(Outgoing {
             topic: self.parts.settings.output_topic(record.topic).to_string(),
-            key: Some(record.key),
+            key: record.key,
             value: record.value,
-            headers: Some(headers(&record.headers, &origin(partition, offset, index))),
+            headers: Some(kafka_headers(&record.headers, origin_header(partition, offset, index))),
             tag,
             ..Outgoing::default()
         })
@@ -338,10 +337,7 @@ impl Detector<'_> {
     fn tell_now(&self) {
         self.parts.observer.alive(Half::Detector, wall_now());
         for task in &self.tasks {
-            let state = task.fold.state();
-            self.parts
-                .observer
-                .events(task.partition(), state.counts(), state.log_time());
+            self.parts.observer.folded(task.partition(), task.fold.state());
         }
     }
 
@@ -381,16 +377,9 @@ impl Detector<'_> {
     }
 }
 
-fn headers(own: &[(CompactString, Vec<u8>)], origin: &str) -> OwnedHeaders {
-    let mut headers = OwnedHeaders::new_with_capacity(own.len() + 1);
-    for (key, value) in own.iter().filter(|(key, _)| key != ORIGIN_HEADER) {
-        headers = headers.insert(Header {
-            key,
-            value: Some(value.as_slice()),
-        });
-    }
-    headers.insert(Header {
+fn origin_header(partition: i32, offset: i64, index: usize) -> OwnedHeaders {
+    OwnedHeaders::new().insert(Header {
         key: ORIGIN_HEADER,
-        value: Some(origin),
+        value: Some(&origin(partition, offset, index)),
     })
 }

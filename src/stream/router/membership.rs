@@ -11,9 +11,9 @@ use super::{Router, startup};
 use crate::model::Millis;
 use crate::model::log::{Feed, FeedScope};
 use crate::stream::client::wall_now;
-use crate::stream::doors::Half;
 use crate::stream::error::{StreamError, is_authorization};
 use crate::stream::group::{GroupEvent, Phase, answer_assign, answer_revoke, list_of, positions_of};
+use crate::stream::observer::Half;
 use crate::stream::offsets::{Ask, Position, Told};
 use crate::stream::settings::Start;
 
@@ -183,7 +183,7 @@ impl Router<'_> {
         let (source, scope, start) = match input {
             Some(place) => (
                 Source::Input(place),
-                settings.inputs[place].scope.clone(),
+                settings.inputs[place].scope(),
                 settings.inputs[place].start,
             ),
             None => (

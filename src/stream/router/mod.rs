@@ -30,10 +30,10 @@ use self::pack::Packer;
 use self::slot::Slot;
 use super::checkpoint::Checkpoints;
 use super::client::{group_consumer, wall_now};
-use super::doors::{Half, Observer, RecordDecoder};
 use super::error::StreamError;
 use super::group::{Committer, GroupContext, Phase, answer_assign, answer_revoke, list_of};
-use super::ingest::{Classify, Ingest};
+use super::ingest::Ingest;
+use super::observer::{Half, Observer};
 use super::offsets::Offsets;
 use super::outbox::Outbox;
 use super::run::Shutdown;
@@ -45,8 +45,6 @@ use crate::model::log::{Feed, Header};
 #[derive(Clone)]
 pub(crate) struct RouterParts {
     pub(crate) settings: StreamSettings,
-    pub(crate) decoder: Arc<dyn RecordDecoder>,
-    pub(crate) plan: Arc<dyn Classify>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) shutdown: Shutdown,
 }

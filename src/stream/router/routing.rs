@@ -9,13 +9,15 @@ use rdkafka::message::{BorrowedMessage, Message};
 use super::merge::{Choice, choose};
 use super::slot::Source;
 use super::{Router, dead_letter};
+use crate::decode::{Decoded, RecordMeta, Refusal, decode, decode_feedback};
 use crate::model::Millis;
 use crate::model::log::{EventBatch, FeedbackRecord, LogRecord};
 use crate::model::routing::partition_of;
-use crate::stream::doors::{Decoded, Half, Refusal};
+use crate::number_plan::NumberPlan;
 use crate::stream::error::{StreamError, is_authorization, is_transient};
 use crate::stream::group::list_of;
 use crate::stream::ingest::Origin;
+use crate::stream::observer::Half;
 use crate::stream::offsets::Ask;
 use crate::stream::outbox::Outgoing;
 
@@ -151,9 +153,13 @@ impl Router<'_> {
         (record_time, arrival): (Millis, Millis),
         wall: Millis,
     ) -> Result<(), StreamError> {
-        let decoder = self.parts.decoder.clone();
         let settings = &self.parts.settings.inputs[input];
-        match decoder.decode(settings, record_time, message.payload()) {
+        let meta = RecordMeta {
+            record_time,
+            default_tenant: settings.tenant.as_deref(),
+            default_app: settings.app.as_deref(),
+        };
+        match decode(settings.format, &meta, message.payload()) {
             Ok(Decoded::Usable(events)) if !events.is_empty() => {
                 self.slots[place].counts.usable += 1;
                 for (index, event) in events.into_iter().enumerate() {
@@ -164,7 +170,7 @@ impl Router<'_> {
                         record_time,
                         arrival,
                     };
-                    let routed = self.ingest.route(&*self.parts.plan, event, origin);
+                    let routed = self.ingest.route(NumberPlan::shared(), event, origin);
                     let partition = partition_of(&routed.tenant, self.header.partitions);
                     let feed = &self.slots[place].feed;
                     if let Some(batch) = self.packer.push(partition, place, feed, routed, wall) {
@@ -187,7 +193,12 @@ impl Router<'_> {
         message: &BorrowedMessage<'_>,
         record_time: Millis,
     ) -> Result<(), StreamError> {
-        let feedback = match self.parts.decoder.decode_feedback(record_time, message.payload()) {
+        let meta = RecordMeta {
+            record_time,
+            default_tenant: None,
+            default_app: None,
+        };
+        let feedback = match decode_feedback(&meta, message.payload()) {
             Ok(feedback) => feedback,
             Err(refusal) => {
                 self.slots[place].counts.dead_lettered += 1;
@@ -222,21 +233,26 @@ impl Router<'_> {
     ) -> Result<(), StreamError> {
         let slot = &self.slots[place];
         let settings = &self.parts.settings;
-        let input = match slot.source {
-            Source::Input(input) => Some(&settings.inputs[input]),
-            Source::Feedback => None,
+        let sentence = refusal.to_string();
+        let reason = dead_letter::Reason {
+            format: match slot.source {
+                Source::Input(input) => Some(settings.inputs[input].format),
+                Source::Feedback => None,
+            },
+            class: refusal.class_name(),
+            message: &sentence,
         };
         let mut outgoing = dead_letter::outgoing(
             &settings.topics.dead_letters,
             &slot.feed,
             message,
-            refusal,
-            (settings.dead_letter_values, input),
-            (&*self.parts.decoder, &self.ingest),
+            &reason,
+            settings.dead_letter_values,
+            self.ingest.digest_key(),
         );
         self.parts
             .observer
-            .dead_letter(&slot.feed, message.offset(), &refusal.class, &refusal.message);
+            .dead_letter(&slot.feed, message.offset(), reason.class, &sentence);
         outgoing.tag = self.checkpoints.produced() as usize;
         self.outbox.send(outgoing)
     }

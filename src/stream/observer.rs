@@ -1,75 +1,11 @@
-//! What the stream layer asks of others, as narrow traits over plain values, so
-//! that it can be driven by tests without configuration, formats or metrics.
+//! What the stream layer tells: one narrow trait, so that metrics, health and the
+//! live view stay outside.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use compact_str::CompactString;
-
-use super::settings::InputSettings;
-use crate::detector::{Effect, EventCounts};
+use crate::detector::{Effect, State};
+use crate::model::Millis;
 use crate::model::log::{Feed, RecordCounts};
-use crate::model::{Event, Feedback, Millis};
-
-/// What a usable or harmless record became.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Decoded {
-    /// At least one event.
-    Usable(Vec<Event>),
-    /// Known, and means no SMS event; why.
-    Ignored(CompactString),
-}
-
-/// Why a record goes to the dead-letter topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// A stable name of the reason, for machines.
-    pub class: CompactString,
-    /// A sentence.
-    pub message: String,
-}
-
-/// Turns the bytes of a record into events. Pure: the same record always gives
-/// the same answer, which is what makes the counts at an offset exact.
-pub trait RecordDecoder: Send + Sync {
-    /// A record of an input topic.
-    fn decode(&self, input: &InputSettings, record_time: Millis, value: Option<&[u8]>) -> Result<Decoded, Refusal>;
-
-    /// A record of the feedback topic.
-    fn decode_feedback(&self, record_time: Millis, value: Option<&[u8]>) -> Result<Feedback, Refusal>;
-
-    /// The value of a refused record with known secrets taken out.
-    fn redact<'a>(&self, input: Option<&InputSettings>, value: &'a [u8]) -> Cow<'a, [u8]>;
-}
-
-/// Which output topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs)]
-pub enum OutputTopic {
-    Alerts,
-    Blocklist,
-    Stats,
-    Audit,
-}
-
-/// A record for an output topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutputRecord {
-    /// Which topic.
-    pub topic: OutputTopic,
-    /// Its key.
-    pub key: Vec<u8>,
-    /// Its value; `None` is a tombstone.
-    pub value: Option<Vec<u8>>,
-    /// Its headers.
-    pub headers: Vec<(CompactString, Vec<u8>)>,
-}
-
-/// Turns an effect into a record. Pure.
-pub trait Renderer: Send + Sync {
-    /// The record for one effect.
-    fn render(&self, effect: &Effect) -> OutputRecord;
-}
 
 /// Which half of the program speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,8 +51,8 @@ pub trait Observer: Send + Sync {
     fn broker_trouble(&self, half: Half, message: &str) {}
     /// A partition of the internal log was folded up to where the last owner stopped.
     fn restored(&self, partition: i32, records: u64, took: Duration) {}
-    /// What became of the events of one partition so far (totals).
-    fn events(&self, partition: i32, counts: EventCounts, log_time: Millis) {}
+    /// How a partition's state stands: its counts are totals since the log began.
+    fn folded(&self, partition: i32, state: &State) {}
     /// A partition's fold is no longer ours: its totals no longer count here.
     fn released(&self, partition: i32) {}
     /// An effect was acknowledged by the broker. `append_to_publish` runs from the
