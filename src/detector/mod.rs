@@ -4,6 +4,7 @@
 //! the outside must be told; it knows no clock, no network and no randomness.
 
 pub mod policy;
+pub mod window;
 
 pub use policy::Policy;
 
