@@ -97,6 +97,9 @@ fn raise(registers: &mut [u8; MINUTE_REGISTERS], hash: u64) {
     *register = rank.max(*register);
 }
 
+/// 1 / (2 ln 2), the limit of HyperLogLog's constant for many registers.
+const ALPHA: f64 = 0.721_347_520_444_481_7;
+
 /// Ertl's improved estimator over `m` registers with ranks 0 to `q` + 1
 /// (`q` at most 62), rounded to a whole number.
 pub(super) fn estimate(ranks: impl Iterator<Item = u8>, m: u32, q: usize) -> u64 {
@@ -110,8 +113,6 @@ pub(super) fn estimate(ranks: impl Iterator<Item = u8>, m: u32, q: usize) -> u64
         z = 0.5 * (z + f64::from(count));
     }
     z += m * sigma(f64::from(histogram[0]) / m);
-    // 1 / (2 ln 2), the limit of HyperLogLog's constant for many registers.
-    const ALPHA: f64 = 0.721_347_520_444_481_7;
     libm::round(ALPHA * m * m / z) as u64
 }
 

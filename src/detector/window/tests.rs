@@ -151,7 +151,9 @@ proptest! {
         let end = events.last().map_or(START, |(now, _)| *now) + 2 * MINUTE;
 
         let mut rarely = Windows::new(nodes_max, 7);
-        events.iter().for_each(|(now, h)| apply(&mut rarely, *now, h));
+        for (now, h) in &events {
+            apply(&mut rarely, *now, h);
+        }
         let mut expected = Vec::new();
         rarely.close_until(end, &mut expected);
 
@@ -203,7 +205,9 @@ proptest! {
     fn with_room_every_window_is_a_recount_of_its_minute(list in happenings()) {
         let events = timed(&list);
         let mut windows = Windows::new(1_000, 7);
-        events.iter().for_each(|(now, h)| apply(&mut windows, *now, h));
+        for (now, h) in &events {
+            apply(&mut windows, *now, h);
+        }
         let mut closed = Vec::new();
         windows.close_until(START + 365 * 24 * HOUR, &mut closed);
         let mut found = 0;
