@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Serialize, Serializer};
 
-use super::raw::{RawKafka, RawProperty};
+use super::raw::RawKafka;
+use super::scalars::RawProperty;
 use super::secret::{Secret, read_secret};
 use super::validate::Problems;
 use super::{Brokers, error::did_you_mean};

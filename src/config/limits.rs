@@ -72,14 +72,14 @@ fn validate_limit(path: &str, raw: &RawLimit, problems: &mut Problems) -> Limit 
         );
     }
     let has_filter = filter.allow.is_some() || filter.deny.is_some();
-    let user_agent_anomaly_threshold = raw.user_agent_anomaly_threshold.map(|value| {
-        share(&at("user_agent_anomaly_threshold"), value, problems);
-        value
-    });
-    let ip_geo_variance_score = raw.ip_geo_variance_score.map(|value| {
-        share(&at("ip_geo_variance_score"), value, problems);
-        value
-    });
+    for (key, value) in [
+        ("user_agent_anomaly_threshold", raw.user_agent_anomaly_threshold),
+        ("ip_geo_variance_score", raw.ip_geo_variance_score),
+    ] {
+        if let Some(value) = value {
+            share(&at(key), value, problems);
+        }
+    }
     if raw.sms_frequency_threshold == Some(0) {
         problems.add(&at("sms_frequency_threshold"), "must be at least 1");
     }
@@ -101,8 +101,8 @@ fn validate_limit(path: &str, raw: &RawLimit, problems: &mut Problems) -> Limit 
         block,
         allow_regions,
         deny_regions,
-        user_agent_anomaly_threshold,
-        ip_geo_variance_score,
+        user_agent_anomaly_threshold: raw.user_agent_anomaly_threshold,
+        ip_geo_variance_score: raw.ip_geo_variance_score,
     }
 }
 

@@ -11,6 +11,7 @@ mod format;
 mod kafka;
 mod limits;
 mod raw;
+mod scalars;
 mod secret;
 mod units;
 mod validate;

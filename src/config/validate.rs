@@ -11,9 +11,10 @@ use crate::model::{Currency, DAY, Micros, Mode, Money, SECOND};
 
 use super::env::Origins;
 use super::raw::{
-    FileRef, RawConfig, RawDeadLetterValue, RawDetection, RawHttp, RawInput, RawLimit, RawMode, RawMoney,
-    RawMoneyAmount, RawPrivacy, RawStart, RawState, RawTenant, RawTopics,
+    RawConfig, RawDeadLetterValue, RawDetection, RawHttp, RawInput, RawLimit, RawMode, RawMoney, RawMoneyAmount,
+    RawPrivacy, RawStart, RawState, RawTenant, RawTopics,
 };
+use super::scalars::FileRef;
 use super::secret::{Secret, read_secret};
 use super::units::{Size, Span};
 use super::{
