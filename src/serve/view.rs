@@ -3,7 +3,7 @@
 //! It is built from what is published, by whoever reads the output topics, and
 //! is no part of the detector's state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Activity, Block, BlockChange, EntityKey, Finding, FindingUid, Millis};
 
@@ -22,7 +22,7 @@ pub struct View {
     entries_max: usize,
     findings: BTreeMap<FindingUid, Finding>,
     /// Episodes by the time of their last record: the first is the one to go.
-    by_time: BTreeMap<(Millis, FindingUid), ()>,
+    by_time: BTreeSet<(Millis, FindingUid)>,
     blocks: BTreeMap<EntityKey, BlockEntry>,
 }
 
@@ -32,7 +32,7 @@ impl View {
         Self {
             entries_max,
             findings: BTreeMap::new(),
-            by_time: BTreeMap::new(),
+            by_time: BTreeSet::new(),
             blocks: BTreeMap::new(),
         }
     }
@@ -47,10 +47,10 @@ impl View {
             }
             self.by_time.remove(&(known.time, known.uid));
         }
-        self.by_time.insert((finding.time, finding.uid), ());
+        self.by_time.insert((finding.time, finding.uid));
         self.findings.insert(finding.uid, finding.clone());
         while self.findings.len() > self.entries_max {
-            let Some(((_, uid), ())) = self.by_time.pop_first() else {
+            let Some((_, uid)) = self.by_time.pop_first() else {
                 break;
             };
             self.findings.remove(&uid);
@@ -91,7 +91,7 @@ impl View {
 
     /// Every episode kept, the latest first.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
-        self.by_time.keys().rev().filter_map(|(_, uid)| self.findings.get(uid))
+        self.by_time.iter().rev().filter_map(|(_, uid)| self.findings.get(uid))
     }
 
     /// Episodes that are not closed, the latest first.
