@@ -83,12 +83,15 @@ pub fn init(options: &LogOptions) -> Result<(), LogError> {
         .map_err(|_| LogError::Twice)
 }
 
+/// A line that cannot be written is given up: complaining on the same standard
+/// error would panic where its reader has gone.
 fn layer(format: LogFormat, colours: bool) -> Box<dyn Layer<Registry> + Send + Sync> {
     match format {
         LogFormat::Text => fmt::layer()
             .with_writer(std::io::stderr)
             .with_ansi(colours)
             .with_target(false)
+            .log_internal_errors(false)
             .boxed(),
         LogFormat::Json => fmt::layer()
             .with_writer(std::io::stderr)
@@ -96,6 +99,7 @@ fn layer(format: LogFormat, colours: bool) -> Box<dyn Layer<Registry> + Send + S
             .flatten_event(true)
             .with_current_span(false)
             .with_span_list(false)
+            .log_internal_errors(false)
             .boxed(),
     }
 }
