@@ -209,7 +209,7 @@ fn every_refusal_says_what_to_change() {
         "inputs: []",
         "inputs: [{topic: pumpwatch.events.v1}, {topic: a}, {topic: a}]",
         "inputs: [{topic: a, format: twilio_event_stream}, {topic: b, format: vonage_sms}, {topic: c, format: xml}]",
-        "inputs: [{topic: a, tenant: ''}]",
+        "inputs: [{topic: a, tenant: '', app: '*'}]",
         "detection: {false_alarms_per_million: 0}",
         "detection: {false_alarms_per_million: 1001}",
         "detection: {lateness: 500ms}",

@@ -191,10 +191,11 @@ fn canonical_input(topic: &str) -> InputTopic {
 }
 
 fn check_name(path: &str, name: String, problems: &mut Problems) -> CompactString {
-    if name.is_empty() || name.len() > NAME_LEN_MAX || name.chars().any(char::is_control) {
+    // `*` stands for all names in keys.
+    if name.is_empty() || name == "*" || name.len() > NAME_LEN_MAX || name.chars().any(char::is_control) {
         problems.add(
             path,
-            format!("is not a name; use 1 to {NAME_LEN_MAX} bytes without control characters"),
+            format!("is not a name; use 1 to {NAME_LEN_MAX} bytes without control characters, and not `*` alone"),
         );
     }
     name.into()

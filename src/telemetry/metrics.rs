@@ -69,7 +69,7 @@ pub(super) struct BlockLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ReasonLabels {
-    pub reason: &'static str,
+    pub reason: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -120,6 +120,7 @@ pub struct Metrics {
     pub(super) policy_changes: Counter,
     pub(super) deadlines_missed: Counter,
     pub(super) http_failures: Counter,
+    pub(super) input_gaps: Family<FeedLabels, Counter>,
     pub(super) restore_seconds: Family<PartitionLabels, RealGauge>,
     pub(super) log_time_lag: Family<PartitionLabels, RealGauge>,
     pub(super) feed_clock_lag: Family<FeedLabels, RealGauge>,
@@ -215,6 +216,12 @@ impl Metrics {
             "HTTP connections that ended early",
             &Counter::default(),
         );
+        let input_gaps = register(
+            r,
+            "pumpwatch_input_gap_records",
+            "Records that were gone before they were read",
+            &Family::default(),
+        );
         let restore_seconds = register(
             r,
             "pumpwatch_restore_seconds",
@@ -254,6 +261,7 @@ impl Metrics {
             policy_changes,
             deadlines_missed,
             http_failures,
+            input_gaps,
             restore_seconds,
             log_time_lag,
             feed_clock_lag,
@@ -278,6 +286,11 @@ impl Metrics {
     /// What became of the records of a feed so far, as its progress counts them.
     pub fn set_record_counts(&self, feed: &Feed, counts: RecordCounts) {
         self.totals.set_records(feed, counts);
+    }
+
+    /// Records of a feed that were decided since the last call.
+    pub fn add_record_counts(&self, feed: &Feed, added: RecordCounts) {
+        self.totals.add_records(feed, added);
     }
 
     /// Events so far, over the partitions owned.

@@ -43,6 +43,17 @@ impl Totals {
         known.dead_lettered = known.dead_lettered.max(counts.dead_lettered);
     }
 
+    pub(super) fn add_records(&self, feed: &Feed, added: RecordCounts) {
+        let mut records = lock(&self.records);
+        let known = match records.get_mut(feed) {
+            Some(known) => known,
+            None => records.entry(feed.clone()).or_default(),
+        };
+        known.usable += added.usable;
+        known.ignored += added.ignored;
+        known.dead_lettered += added.dead_lettered;
+    }
+
     pub(super) fn forget_events(&self, partition: i32) {
         lock(&self.events).remove(&partition);
     }

@@ -4,7 +4,7 @@
 //! | Module | Events |
 //! |---|---|
 //! | `life` | the process: started, configuration, policy, shutdown, deadlines, HTTP |
-//! | `partitions` | partitions and feeds: assigned, revoked, lost, restored, drained, committed, clocks, back-pressure, broker errors |
+//! | `partitions` | partitions and feeds: assigned, revoked, lost, restored, drained, committed, gaps, clocks, back-pressure, broker errors |
 //! | `output` | what leaves: dead letters, findings, blocks |
 
 mod life;
@@ -17,8 +17,9 @@ pub use life::{
 };
 pub use output::{BlockPublished, FindingPublished, RecordDeadLettered};
 pub use partitions::{
-    BackPressureOff, BackPressureOn, BrokerFailed, FeedClockAdvanced, LogTimeAdvanced, OffsetsCommitted,
-    PartitionDrained, PartitionRestored, PartitionsAssigned, PartitionsLost, PartitionsRevoked,
+    AssignmentChanged, BackPressureOff, BackPressureOn, BrokerFailed, FeedClockAdvanced, InputGapFound,
+    LogTimeAdvanced, OffsetsCommitted, PartitionDrained, PartitionRestored, PartitionsAssigned, PartitionsLost,
+    PartitionsRevoked,
 };
 
 /// Milliseconds for a log field.

@@ -18,7 +18,7 @@ pub struct RecordDeadLettered<'a> {
     /// Its offset.
     pub offset: i64,
     /// One of the decoders' fixed names: it is a label.
-    pub reason: &'static str,
+    pub reason: &'a str,
     /// The same in words, without the record's content.
     pub detail: &'a str,
 }
@@ -28,7 +28,9 @@ impl RecordDeadLettered<'_> {
     pub fn emit(&self, metrics: &Metrics) {
         metrics
             .dead_letters
-            .get_or_create(&ReasonLabels { reason: self.reason })
+            .get_or_create(&ReasonLabels {
+                reason: self.reason.to_owned(),
+            })
             .inc();
         if let Some(held_back) = metrics.dead_letter_gate.pass(Instant::now()) {
             warn!(

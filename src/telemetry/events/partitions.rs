@@ -19,16 +19,38 @@ fn listed(partitions: &[Feed]) -> String {
     names.join(",")
 }
 
-fn count_rebalance(metrics: &Metrics, role: Role, change: &'static str, partitions: &[Feed], sign: i64) {
-    let number = partitions.len();
+fn count_rebalance(metrics: &Metrics, role: Role, change: &'static str, partitions: &[Feed]) {
     metrics
         .rebalances
         .get_or_create(&RebalanceLabels { role, change })
-        .inc_by(number as u64);
-    metrics
-        .assigned
-        .get_or_create(&RoleLabels { role })
-        .inc_by(sign * number as i64);
+        .inc_by(partitions.len() as u64);
+}
+
+/// What this member owns after a rebalance.
+#[derive(Clone, Copy, Debug)]
+pub struct AssignmentChanged {
+    /// Which half.
+    pub role: Role,
+    /// How many partitions it owns now.
+    pub partitions: usize,
+}
+
+impl AssignmentChanged {
+    /// Writes the log line, sets the gauge.
+    pub fn emit(&self, metrics: &Metrics) {
+        metrics
+            .assigned
+            .get_or_create(&RoleLabels { role: self.role })
+            .set(self.partitions as i64);
+        info!(
+            event = "assignment_changed",
+            role = self.role.as_str(),
+            partitions = self.partitions,
+            "partitions owned by the {}: {}",
+            self.role,
+            self.partitions
+        );
+    }
 }
 
 /// Partitions were handed to this member.
@@ -43,7 +65,7 @@ pub struct PartitionsAssigned<'a> {
 impl PartitionsAssigned<'_> {
     /// Writes the log line, counts the partitions.
     pub fn emit(&self, metrics: &Metrics) {
-        count_rebalance(metrics, self.role, "assigned", self.partitions, 1);
+        count_rebalance(metrics, self.role, "assigned", self.partitions);
         info!(
             event = "partitions_assigned",
             role = self.role.as_str(),
@@ -66,7 +88,7 @@ pub struct PartitionsRevoked<'a> {
 impl PartitionsRevoked<'_> {
     /// Writes the log line, counts the partitions.
     pub fn emit(&self, metrics: &Metrics) {
-        count_rebalance(metrics, self.role, "revoked", self.partitions, -1);
+        count_rebalance(metrics, self.role, "revoked", self.partitions);
         info!(
             event = "partitions_revoked",
             role = self.role.as_str(),
@@ -89,7 +111,7 @@ pub struct PartitionsLost<'a> {
 impl PartitionsLost<'_> {
     /// Writes the log line, counts the partitions.
     pub fn emit(&self, metrics: &Metrics) {
-        count_rebalance(metrics, self.role, "lost", self.partitions, -1);
+        count_rebalance(metrics, self.role, "lost", self.partitions);
         warn!(
             event = "partitions_lost",
             role = self.role.as_str(),
@@ -160,28 +182,54 @@ impl PartitionDrained {
     }
 }
 
-/// An offset was committed.
+/// Offsets were committed.
 #[derive(Clone, Copy, Debug)]
-pub struct OffsetsCommitted<'a> {
+pub struct OffsetsCommitted {
     /// Which half.
     pub role: Role,
-    /// Where.
-    pub feed: &'a Feed,
-    /// The next offset to be read.
-    pub next_offset: i64,
+    /// Of how many partitions.
+    pub partitions: usize,
 }
 
-impl OffsetsCommitted<'_> {
+impl OffsetsCommitted {
     /// Writes the log line (debug), counts the commit.
     pub fn emit(&self, metrics: &Metrics) {
         metrics.commits.get_or_create(&RoleLabels { role: self.role }).inc();
         debug!(
             event = "offsets_committed",
             role = self.role.as_str(),
+            partitions = self.partitions,
+            "offsets committed"
+        );
+    }
+}
+
+/// Records of an input, or of the internal log, were gone before they were read.
+#[derive(Clone, Copy, Debug)]
+pub struct InputGapFound<'a> {
+    /// Where.
+    pub feed: &'a Feed,
+    /// The first offset that is missing.
+    pub from: i64,
+    /// The first that is there again.
+    pub to: i64,
+}
+
+impl InputGapFound<'_> {
+    /// Writes the log line, counts the records.
+    pub fn emit(&self, metrics: &Metrics) {
+        metrics
+            .input_gaps
+            .get_or_create(&FeedLabels::from(self.feed))
+            .inc_by(u64::try_from(self.to - self.from).unwrap_or(0));
+        error!(
+            event = "input_gap_found",
             topic = self.feed.topic.as_str(),
             partition = self.feed.partition,
-            next_offset = self.next_offset,
-            "offset committed"
+            from = self.from,
+            to = self.to,
+            "records of {} were deleted before they were read; lengthen its retention",
+            self.feed.topic
         );
     }
 }
@@ -228,52 +276,47 @@ impl BrokerFailed<'_> {
     }
 }
 
-/// Partitions are paused until what was read is dealt with.
+/// A partition is paused until what was read of it is dealt with.
 #[derive(Clone, Copy, Debug)]
 pub struct BackPressureOn<'a> {
     /// Which half.
     pub role: Role,
-    /// How many partitions are paused now.
-    pub partitions: usize,
-    /// What is full, e.g. `the producer's queue`.
-    pub cause: &'a str,
+    /// The partition.
+    pub feed: &'a Feed,
 }
 
 impl BackPressureOn<'_> {
-    /// Writes the log line, sets the gauge.
+    /// Writes the log line, raises the gauge.
     pub fn emit(&self, metrics: &Metrics) {
-        metrics
-            .paused
-            .get_or_create(&RoleLabels { role: self.role })
-            .set(self.partitions as i64);
+        metrics.paused.get_or_create(&RoleLabels { role: self.role }).inc();
         info!(
             event = "back_pressure_on",
             role = self.role.as_str(),
-            partitions = self.partitions,
-            cause = self.cause,
-            "reading is paused: {} is full",
-            self.cause
+            topic = self.feed.topic.as_str(),
+            partition = self.feed.partition,
+            "reading is paused: what was read is not dealt with yet"
         );
     }
 }
 
-/// Reading goes on.
+/// Reading of the partition goes on.
 #[derive(Clone, Copy, Debug)]
-pub struct BackPressureOff {
+pub struct BackPressureOff<'a> {
     /// Which half.
     pub role: Role,
-    /// How long it was paused.
-    pub elapsed: Duration,
+    /// The partition.
+    pub feed: &'a Feed,
 }
 
-impl BackPressureOff {
-    /// Writes the log line, sets the gauge to zero.
+impl BackPressureOff<'_> {
+    /// Writes the log line, lowers the gauge.
     pub fn emit(&self, metrics: &Metrics) {
-        metrics.paused.get_or_create(&RoleLabels { role: self.role }).set(0);
+        metrics.paused.get_or_create(&RoleLabels { role: self.role }).dec();
         info!(
             event = "back_pressure_off",
             role = self.role.as_str(),
-            elapsed_ms = ms(self.elapsed),
+            topic = self.feed.topic.as_str(),
+            partition = self.feed.partition,
             "reading goes on"
         );
     }

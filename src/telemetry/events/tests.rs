@@ -162,10 +162,12 @@ fn emit_everything(metrics: &Metrics) {
         elapsed: Duration::from_millis(12),
     }
     .emit(metrics);
-    OffsetsCommitted {
-        role,
+    AssignmentChanged { role, partitions: 1 }.emit(metrics);
+    OffsetsCommitted { role, partitions: 2 }.emit(metrics);
+    InputGapFound {
         feed: &feeds[0],
-        next_offset: 41,
+        from: 10,
+        to: 25,
     }
     .emit(metrics);
     BrokerFailed {
@@ -186,17 +188,9 @@ fn emit_everything(metrics: &Metrics) {
         fatal: true,
     }
     .emit(metrics);
-    BackPressureOn {
-        role,
-        partitions: 2,
-        cause: "the producer's queue",
-    }
-    .emit(metrics);
-    BackPressureOff {
-        role,
-        elapsed: Duration::from_millis(250),
-    }
-    .emit(metrics);
+    BackPressureOn { role, feed: &feeds[0] }.emit(metrics);
+    BackPressureOn { role, feed: &feeds[1] }.emit(metrics);
+    BackPressureOff { role, feed: &feeds[0] }.emit(metrics);
     FeedClockAdvanced {
         feed: &feeds[0],
         clock,
@@ -277,6 +271,11 @@ fn every_metric_is_on_the_page() {
             dead_lettered: 0,
         },
     );
+    let one_ignored = RecordCounts {
+        ignored: 1,
+        ..RecordCounts::default()
+    };
+    metrics.add_record_counts(&feed("sms.send.v1", 3), one_ignored);
     metrics.set_event_counts(
         0,
         EventCounts {
