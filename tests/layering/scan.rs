@@ -29,7 +29,7 @@ impl Source {
     pub(crate) fn read(file: &str, text: &str) -> Self {
         let module = module_of(file);
         let layer = module.first().cloned().unwrap_or_default();
-        let tokens = without_test_code(tokens(text)).0;
+        let tokens = without_test_code(&tokens(text)).0;
         let mut references = paths(&tokens);
         for reference in &mut references {
             reference.path = resolve(&reference.path, &module);
@@ -42,7 +42,7 @@ impl Source {
 pub(crate) fn test_only_files(files: &[(String, String)]) -> BTreeSet<String> {
     let mut roots: Vec<Vec<String>> = Vec::new();
     for (file, text) in files {
-        for name in without_test_code(tokens(text)).1 {
+        for name in without_test_code(&tokens(text)).1 {
             let mut module = module_of(file);
             module.push(name);
             roots.push(module);
@@ -204,7 +204,7 @@ fn end_of_string(chars: &[char], begin: usize) -> Option<usize> {
 
 /// Takes out every item under `#[cfg(test)]`; also says which modules in files of
 /// their own were declared there.
-fn without_test_code(tokens: Vec<Token>) -> (Vec<Token>, Vec<String>) {
+fn without_test_code(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let text = |i: usize| tokens.get(i).map_or("", |t| t.text.as_str());
     let (mut kept, mut modules) = (Vec::new(), Vec::new());
@@ -217,7 +217,7 @@ fn without_test_code(tokens: Vec<Token>) -> (Vec<Token>, Vec<String>) {
         }
         i += MARK.len();
         while text(i) == "#" {
-            i = after_group(&tokens, i + 1, "[", "]");
+            i = after_group(tokens, i + 1, "[", "]");
         }
         let begin = i;
         let ends_with_semicolon = text(i) == "use";
@@ -225,7 +225,7 @@ fn without_test_code(tokens: Vec<Token>) -> (Vec<Token>, Vec<String>) {
             i += 1;
         }
         if text(i) == "{" {
-            i = after_group(&tokens, i, "{", "}");
+            i = after_group(tokens, i, "{", "}");
         } else {
             if let Some(at) = (begin..i).find(|&k| text(k) == "mod") {
                 modules.push(text(at + 1).to_owned());
