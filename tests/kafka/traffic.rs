@@ -64,8 +64,8 @@ const COUNTRIES: [(&str, u64, f64, f64, &[&str]); 9] = [
         0.0079,
         &["+1212###", "+1310###", "+1415###", "+1713###"],
     ),
-    ("GB", 16, 0.74, 0.04, &["+447700", "+447400", "+447911", "+447525"]),
-    ("DE", 13, 0.72, 0.075, &["+491511", "+491520", "+491701", "+491761"]),
+    ("GB", 16, 0.74, 0.04, &["+447712", "+447400", "+447890", "+447525"]),
+    ("DE", 13, 0.72, 0.075, &["+491601", "+491701", "+491731", "+491761"]),
     ("IN", 14, 0.62, 0.006, &["+919876", "+919810", "+917012", "+918800"]),
     ("FR", 9, 0.71, 0.05, &["+33612", "+33678", "+33622"]),
     ("BR", 8, 0.66, 0.02, &["+55119", "+55219"]),
@@ -156,7 +156,7 @@ fn user(index: u64) -> User {
     while number.len() - 1 < number_digits(country) {
         number.push(char::from(b'0' + random.below(10) as u8));
     }
-    let tenant = ["acme", "acme", "bank", "shop"][random.below(4) as usize];
+    let tenant = ["acme", "acme", "bank", "shop", "ride", "food"][random.below(6) as usize];
     let app = ["signup-otp", "login-otp"][random.below(2) as usize];
     let client = json!({
         "ip": format!("198.{}.{}.{}", 18 + random.below(2), random.below(256), random.below(256)),
