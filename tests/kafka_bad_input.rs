@@ -229,6 +229,10 @@ fn each_unusable_record_becomes_one_dead_letter_with_its_origin() {
         let kept = letter.value.as_deref().unwrap_or_default();
         if kept.len() < value.len() {
             assert!(value.len() > 900_000, "record {n} was cut without need");
+            assert!(
+                letter.header("pumpwatch-truncated").is_some(),
+                "record {n}: no header says so"
+            );
             assert!(value.starts_with(kept), "record {n}: what is kept is its beginning");
         } else {
             assert_eq!(kept, value, "record {n}");

@@ -30,7 +30,7 @@ const LAYERS: [&str; 11] = [
 const LAST_PURE_LAYER: &str = "render";
 
 /// The dependencies that a pure layer may name: what computes or converts.
-const PURE_DEPENDENCIES: [&str; 18] = [
+const PURE_DEPENDENCIES: [&str; 19] = [
     "ahash",
     "blake3",
     "compact_str",
@@ -41,6 +41,7 @@ const PURE_DEPENDENCIES: [&str; 18] = [
     "libm",
     "phonenumber",
     "postcard",
+    "regex_syntax",
     "schemars",
     "serde",
     "serde_json",
