@@ -11,9 +11,10 @@
 
 use serde_json::Value;
 
+use super::elements::{Fold, Outcome};
 use super::refusal::{IgnoreReason, Refusal, RefusalReason};
-use super::{Decoded, EVENTS_PER_RECORD_MAX, json, too_many};
-use crate::model::{Event, Millis};
+use super::{Decoded, json};
+use crate::model::Millis;
 
 /// Deepest nesting of wrappings: EventBridge to SNS to Lambda is three.
 const WRAPPINGS_MAX: usize = 5;
@@ -28,30 +29,23 @@ pub(super) struct Unwrapped<'v> {
     pub(super) detail_type: Option<&'v str>,
 }
 
-/// What decoding one event gives: its events, or why none.
-pub(super) type Outcome = Result<Result<Vec<Event>, IgnoreReason>, Refusal>;
-
 /// Takes off all wrappings, decodes each event, and folds the outcomes.
-pub(super) fn decode_each(text: &str, decode: &dyn Fn(&Unwrapped<'_>) -> Outcome) -> Result<Decoded, Refusal> {
+pub(super) fn decode_wrapped(text: &str, decode: &dyn Fn(&Unwrapped<'_>) -> Outcome) -> Result<Decoded, Refusal> {
     let record = json::parse(text)?;
-    let mut fold = Fold {
+    let mut walk = Walk {
         decode,
-        events: Vec::new(),
-        ignored: None,
-        elements: 0,
+        fold: Fold::default(),
     };
-    fold.walk(&record, None, None, WRAPPINGS_MAX)?;
-    Decoded::of_elements(fold.events, fold.ignored)
+    walk.walk(&record, None, None, WRAPPINGS_MAX)?;
+    walk.fold.finish()
 }
 
-struct Fold<'d> {
+struct Walk<'d> {
     decode: &'d dyn Fn(&Unwrapped<'_>) -> Outcome,
-    events: Vec<Event>,
-    ignored: Option<IgnoreReason>,
-    elements: usize,
+    fold: Fold,
 }
 
-impl Fold<'_> {
+impl Walk<'_> {
     fn walk(
         &mut self,
         value: &Value,
@@ -67,7 +61,7 @@ impl Fold<'_> {
         }
         let inner = wrappings_left - 1;
         match value {
-            Value::Array(elements) => self.each(elements, |fold, element| fold.walk(element, time, None, inner)),
+            Value::Array(elements) => self.each(elements, |walk, element| walk.walk(element, time, None, inner)),
             Value::Object(object) => {
                 if let Some(detail) = object.get("detail").filter(|_| object.contains_key("detail-type")) {
                     let time = json::time(value, "time", "time").ok().flatten();
@@ -78,14 +72,14 @@ impl Fold<'_> {
                         self.ignore(IgnoreReason::Control);
                         return Ok(());
                     }
-                    return self.each(events, |fold, event| {
+                    return self.each(events, |walk, event| {
                         let time = json::time(event, "timestamp", "timestamp").ok().flatten();
-                        fold.walk_text(event, "message", time, inner)
+                        walk.walk_text(event, "message", time, inner)
                     });
                 }
                 if let Some(Value::Array(records)) = object.get("Records") {
-                    return self.each(records, |fold, record| {
-                        fold.notification(record.get("Sns").unwrap_or(record), inner)
+                    return self.each(records, |walk, record| {
+                        walk.notification(record.get("Sns").unwrap_or(record), inner)
                     });
                 }
                 if object.contains_key("TopicArn") && object.contains_key("Type") {
@@ -105,10 +99,7 @@ impl Fold<'_> {
         elements: &[Value],
         mut step: impl FnMut(&mut Self, &Value) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
-        self.elements += elements.len();
-        if self.elements > EVENTS_PER_RECORD_MAX {
-            return Err(too_many(self.elements));
-        }
+        self.fold.count(elements.len())?;
         for (index, element) in elements.iter().enumerate() {
             step(self, element).map_err(|refusal| refusal.in_element(index + 1))?;
         }
@@ -147,14 +138,11 @@ impl Fold<'_> {
             time,
             detail_type,
         };
-        match (self.decode)(&unwrapped)? {
-            Ok(events) => self.events.extend(events),
-            Err(reason) => self.ignore(reason),
-        }
+        self.fold.take((self.decode)(&unwrapped)?);
         Ok(())
     }
 
     fn ignore(&mut self, reason: IgnoreReason) {
-        self.ignored = self.ignored.or(Some(reason));
+        self.fold.take(Err(reason));
     }
 }

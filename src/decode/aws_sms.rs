@@ -32,13 +32,13 @@
 use compact_str::{CompactString, format_compact};
 use serde_json::Value;
 
-use super::aws_envelope::{Outcome, Unwrapped, decode_each};
+use super::aws_envelope::{Unwrapped, decode_wrapped};
 use super::canonical::NAME_BYTES_MAX;
+use super::elements::Outcome;
 use super::refusal::{IgnoreReason, Refusal, RefusalReason};
-use super::twilio_event_streams::segments;
 use super::{Carries, Decoded, FormatInfo, RecordMeta, attached, json};
 use crate::model::{
-    Currency, Delivery, DeliveryStatus, Destination, E164, Event, EventBody, Micros, Millis, Money, Send, SendStatus,
+    Currency, Delivery, DeliveryStatus, Destination, Event, EventBody, Micros, Millis, Money, Send, SendStatus,
 };
 
 pub(super) const FORMAT: FormatInfo = FormatInfo {
@@ -53,7 +53,7 @@ pub(super) const FORMAT: FormatInfo = FormatInfo {
 };
 
 fn decode(meta: &RecordMeta<'_>, text: &str) -> Result<Decoded, Refusal> {
-    decode_each(text, &|unwrapped| event(meta, unwrapped))
+    decode_wrapped(text, &|unwrapped| event(meta, unwrapped))
 }
 
 /// What an event type says of the message.
@@ -110,7 +110,7 @@ fn event(meta: &RecordMeta<'_>, unwrapped: &Unwrapped<'_>) -> Outcome {
             session: session.clone(),
             message_id: Some(message_id.clone()),
             sender: json::name(event, "originationPhoneNumber", NAME_BYTES_MAX),
-            segments: segments(event, "totalMessageParts"),
+            segments: json::segments(event, "totalMessageParts"),
             price,
             client: attached::client(context),
             provider: Some("aws".into()),
@@ -204,10 +204,4 @@ pub(super) fn us_dollars(amount: f64) -> Option<Money> {
 /// A network code of `digits_min` to three digits.
 fn network_code(event: &Value, key: &str, digits_min: usize) -> Option<CompactString> {
     json::name(event, key, 3).filter(|code| code.len() >= digits_min && code.bytes().all(|b| b.is_ascii_digit()))
-}
-
-/// A destination's digits hashed, to tell recipients of one message id apart.
-pub(super) fn recipient(to: E164) -> CompactString {
-    let hash = blake3::hash(&to.digits().to_le_bytes()).to_hex();
-    CompactString::from(&hash[..16])
 }

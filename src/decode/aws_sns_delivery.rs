@@ -15,7 +15,7 @@
 //! | `status` | `providerResponse` | Send | Receipt |
 //! |---|---|---|---|
 //! | `SUCCESS` | any | `sent` | `delivered` |
-//! | `FAILURE` | the destination or phone is denylisted or opted out; the price would exceed the maximum | `blocked` | `rejected` |
+//! | `FAILURE` | the destination or phone is on a list of blocked ones or opted out; the price would exceed the maximum | `blocked` | `rejected` |
 //! | | spam, blocked by carrier or phone | `sent` | `rejected` |
 //! | | unreachable, unavailable, unknown error | `sent` | `undelivered` |
 //! | | invalid number or body | `failed` | `failed` |
@@ -31,13 +31,13 @@
 use compact_str::{CompactString, format_compact};
 use serde_json::Value;
 
-use super::aws_envelope::{Outcome, Unwrapped, decode_each};
-use super::aws_sms::{recipient, us_dollars};
+use super::aws_envelope::{Unwrapped, decode_wrapped};
+use super::aws_sms::us_dollars;
 use super::canonical::NAME_BYTES_MAX;
+use super::elements::Outcome;
 use super::refusal::{IgnoreReason, Refusal, RefusalReason};
-use super::twilio_event_streams::segments;
 use super::{Carries, Decoded, FormatInfo, RecordMeta, json};
-use crate::model::{Delivery, DeliveryStatus, Destination, Event, EventBody, Send, SendStatus};
+use crate::model::{Delivery, DeliveryStatus, Destination, E164, Event, EventBody, Send, SendStatus};
 
 pub(super) const FORMAT: FormatInfo = FormatInfo {
     name: "aws_sns_delivery",
@@ -51,7 +51,7 @@ pub(super) const FORMAT: FormatInfo = FormatInfo {
 };
 
 fn decode(meta: &RecordMeta<'_>, text: &str) -> Result<Decoded, Refusal> {
-    decode_each(text, &|unwrapped| log_line(meta, unwrapped))
+    decode_wrapped(text, &|unwrapped| log_line(meta, unwrapped))
 }
 
 fn log_line(meta: &RecordMeta<'_>, unwrapped: &Unwrapped<'_>) -> Outcome {
@@ -90,7 +90,7 @@ fn log_line(meta: &RecordMeta<'_>, unwrapped: &Unwrapped<'_>) -> Outcome {
     };
     let send = Send {
         message_id: Some(message_id.clone()),
-        segments: segments(delivery, "numberOfMessageParts"),
+        segments: json::segments(delivery, "numberOfMessageParts"),
         price,
         provider: Some("aws".into()),
         status: send_status,
@@ -152,6 +152,7 @@ fn meaning(status: Option<&str>, response: &str) -> (SendStatus, DeliveryStatus,
     if says(&[
         "blacklisted",
         "denylisted",
+        "blocked list",
         "deny list",
         "block list",
         "blocklist",
@@ -176,4 +177,10 @@ fn error_code(response: &str, status: DeliveryStatus) -> CompactString {
         return CompactString::default();
     }
     response.into()
+}
+
+/// A destination's digits hashed, to tell recipients of one message id apart.
+fn recipient(to: E164) -> CompactString {
+    let hash = blake3::hash(&to.digits().to_le_bytes()).to_hex();
+    CompactString::from(&hash[..16])
 }

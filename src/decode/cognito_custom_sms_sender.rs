@@ -19,8 +19,9 @@
 use compact_str::CompactString;
 use serde_json::Value;
 
-use super::refusal::{IgnoreReason, Refusal, RefusalReason};
-use super::{Carries, Decoded, EVENTS_PER_RECORD_MAX, FormatInfo, RecordMeta, attached, json, too_many};
+use super::elements::{Outcome, decode_each};
+use super::refusal::{IgnoreReason, Refusal};
+use super::{Carries, Decoded, FormatInfo, RecordMeta, attached, json};
 use crate::model::{Destination, Event, EventBody, Send};
 
 pub(super) const FORMAT: FormatInfo = FormatInfo {
@@ -50,33 +51,10 @@ const OTHER_TRIGGERS: [&str; 12] = [
 ];
 
 fn decode(meta: &RecordMeta<'_>, text: &str) -> Result<Decoded, Refusal> {
-    let record = json::parse(text)?;
-    let Value::Array(elements) = &record else {
-        return trigger(meta, &record, 0).and_then(|outcome| match outcome {
-            Ok(event) => Decoded::of_elements(vec![event], None),
-            Err(reason) => Ok(Decoded::Ignored(reason)),
-        });
-    };
-    if elements.len() > EVENTS_PER_RECORD_MAX {
-        return Err(too_many(elements.len()));
-    }
-    let (mut events, mut ignored) = (Vec::new(), None);
-    for (index, element) in elements.iter().enumerate() {
-        match trigger(meta, element, index).map_err(|refusal| refusal.in_element(index + 1))? {
-            Ok(event) => events.push(event),
-            Err(reason) => ignored = ignored.or(Some(reason)),
-        }
-    }
-    Decoded::of_elements(events, ignored)
+    decode_each(&json::parse(text)?, |event, index| trigger(meta, event, index))
 }
 
-fn trigger(meta: &RecordMeta<'_>, event: &Value, index: usize) -> Result<Result<Event, IgnoreReason>, Refusal> {
-    if !event.is_object() {
-        return Err(Refusal::new(
-            RefusalReason::NotAnObject,
-            format!("a trigger's event is an object, not {}", json::kind(event)),
-        ));
-    }
+fn trigger(meta: &RecordMeta<'_>, event: &Value, index: usize) -> Outcome {
     let request = event.get("request").unwrap_or(&Value::Null);
     let source = json::scalar(event, "triggerSource").unwrap_or_default();
     match json::scalar(request, "type").as_deref() {
@@ -95,7 +73,7 @@ fn trigger(meta: &RecordMeta<'_>, event: &Value, index: usize) -> Result<Result<
     let to = json::destination(attributes, "phone_number", field)?.ok_or_else(|| Refusal::missing(field))?;
     let metadata = request.get("clientMetadata").unwrap_or(&Value::Null);
     let to = Destination::Number(to);
-    Ok(Ok(Event {
+    Ok(Ok(vec![Event {
         id: identity(meta, event, &source, &to, index),
         time: meta.record_time,
         tenant: meta.tenant(),
@@ -106,7 +84,7 @@ fn trigger(meta: &RecordMeta<'_>, event: &Value, index: usize) -> Result<Result<
             provider: Some("aws_cognito".into()),
             ..Send::default()
         }),
-    }))
+    }]))
 }
 
 /// See the module's documentation. `index` tells elements of one list apart.

@@ -167,6 +167,13 @@ pub(super) fn integer(object: &Value, key: &str) -> Option<i64> {
     }
 }
 
+/// Parts of the text; nothing where they are not 1 to 255.
+pub(super) fn segments(object: &Value, key: &str) -> Option<u8> {
+    integer(object, key)
+        .and_then(|n| u8::try_from(n).ok())
+        .filter(|n| *n > 0)
+}
+
 /// An optional amount, also as text. Whether it is sensible is the caller's question.
 pub(super) fn amount(object: &Value, key: &str) -> Option<f64> {
     match object.get(key)? {

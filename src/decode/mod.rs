@@ -29,6 +29,7 @@ mod aws_sms;
 mod aws_sns_delivery;
 pub mod canonical;
 mod cognito_custom_sms_sender;
+mod elements;
 mod feedback;
 mod guard;
 mod json;
@@ -100,29 +101,6 @@ pub enum Decoded {
     Usable(Vec<Event>),
     /// Known, and no SMS event.
     Ignored(IgnoreReason),
-}
-
-impl Decoded {
-    /// Folds the outcomes of a record's elements, of which none is refused.
-    fn of_elements(events: Vec<Event>, ignored: Option<IgnoreReason>) -> Result<Self, Refusal> {
-        if events.len() > EVENTS_PER_RECORD_MAX {
-            return Err(too_many(events.len()));
-        }
-        match ignored {
-            _ if !events.is_empty() => Ok(Self::Usable(events)),
-            Some(reason) => Ok(Self::Ignored(reason)),
-            None => Err(Refusal::new(RefusalReason::Empty, "the list holds no event")),
-        }
-    }
-}
-
-fn too_many(count: usize) -> Refusal {
-    Refusal::new(
-        RefusalReason::TooManyEvents,
-        format!(
-            "the record holds {count} events, more than the {EVENTS_PER_RECORD_MAX} that are read; send smaller batches"
-        ),
-    )
 }
 
 /// Which event types a format can carry. Silence of a verification counts only

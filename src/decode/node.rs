@@ -32,7 +32,7 @@ pub(super) enum Node<'a, T = IgnoredAny> {
     Other(&'static str),
 }
 
-impl<'a, T> Node<'a, T> {
+impl<T> Node<'_, T> {
     /// The type's name, for sentences.
     pub(super) fn kind(&self) -> &'static str {
         match self {

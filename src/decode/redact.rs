@@ -100,7 +100,11 @@ fn string_end(value: &[u8], open: usize, level: usize) -> usize {
     let mut at = open;
     while let Some(quote) = find_quote(value, at) {
         let slashes = backslashes_before(value, quote).min(quote - open);
-        let closes = if level == 0 { slashes % 2 == 0 } else { slashes <= level };
+        let closes = if level == 0 {
+            slashes.is_multiple_of(2)
+        } else {
+            slashes <= level
+        };
         if closes {
             return quote - if level == 0 { 0 } else { slashes };
         }

@@ -35,8 +35,9 @@ use compact_str::{CompactString, format_compact};
 use serde_json::Value;
 
 use super::canonical::NAME_BYTES_MAX;
-use super::refusal::{IgnoreReason, Refusal, RefusalReason};
-use super::{Carries, Decoded, EVENTS_PER_RECORD_MAX, FormatInfo, RecordMeta, attached, json, too_many, twilio_verify};
+use super::elements::{Outcome, decode_each};
+use super::refusal::{IgnoreReason, Refusal};
+use super::{Carries, Decoded, FormatInfo, RecordMeta, attached, json, twilio_verify};
 use crate::model::{Delivery, DeliveryStatus, Destination, Event, EventBody, Millis, Send, SendStatus};
 
 pub(super) const FORMAT: FormatInfo = FormatInfo {
@@ -52,37 +53,11 @@ pub(super) const FORMAT: FormatInfo = FormatInfo {
 
 pub(super) const PROVIDER: &str = "twilio";
 
-/// What one element gives: its events, or why none.
-pub(super) type Outcome = Result<Result<Vec<Event>, IgnoreReason>, Refusal>;
-
 fn decode(meta: &RecordMeta<'_>, text: &str) -> Result<Decoded, Refusal> {
-    let record = json::parse(text)?;
-    let Value::Array(elements) = &record else {
-        return match element(meta, &record)? {
-            Ok(events) => Decoded::of_elements(events, None),
-            Err(reason) => Ok(Decoded::Ignored(reason)),
-        };
-    };
-    if elements.len() > EVENTS_PER_RECORD_MAX {
-        return Err(too_many(elements.len()));
-    }
-    let (mut events, mut ignored) = (Vec::new(), None);
-    for (index, value) in elements.iter().enumerate() {
-        match element(meta, value).map_err(|refusal| refusal.in_element(index + 1))? {
-            Ok(more) => events.extend(more),
-            Err(reason) => ignored = ignored.or(Some(reason)),
-        }
-    }
-    Decoded::of_elements(events, ignored)
+    decode_each(&json::parse(text)?, |event, _| element(meta, event))
 }
 
 fn element(meta: &RecordMeta<'_>, event: &Value) -> Outcome {
-    if !event.is_object() {
-        return Err(Refusal::new(
-            RefusalReason::NotAnObject,
-            format!("an Event Streams event is an object, not {}", json::kind(event)),
-        ));
-    }
     let kind = json::scalar(event, "type").ok_or_else(|| Refusal::missing("type"))?;
     let Some(name) = kind.strip_prefix("com.twilio.") else {
         return Err(Refusal::unknown_type("type", &kind));
@@ -168,7 +143,7 @@ fn message(meta: &RecordMeta<'_>, event: &Value, status: &str, kind: &str) -> Ou
         session: session.clone(),
         message_id: Some(sid.clone()),
         sender: json::name(data, "from", NAME_BYTES_MAX),
-        segments: segments(data, "numberOfSegments"),
+        segments: json::segments(data, "numberOfSegments"),
         client: attached::client(tags),
         provider: Some(PROVIDER.into()),
         status: send_status,
@@ -221,11 +196,4 @@ pub(super) fn error_code(object: &Value, key: &str) -> CompactString {
     json::name(object, key, NAME_BYTES_MAX)
         .filter(|code| code != "0")
         .unwrap_or_default()
-}
-
-/// Parts of the text; nothing where they are not 1 to 255.
-pub(super) fn segments(object: &Value, key: &str) -> Option<u8> {
-    json::integer(object, key)
-        .and_then(|n| u8::try_from(n).ok())
-        .filter(|n| *n > 0)
 }

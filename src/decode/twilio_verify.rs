@@ -30,8 +30,9 @@
 use compact_str::{CompactString, format_compact};
 use serde_json::Value;
 
+use super::elements::Outcome;
 use super::refusal::{IgnoreReason, Refusal};
-use super::twilio_event_streams::{About, Outcome, PROVIDER, data, error_code, is_block, segments, time};
+use super::twilio_event_streams::{About, PROVIDER, data, error_code, is_block, time};
 use super::{RecordMeta, attached, json};
 use crate::model::{
     Delivery, DeliveryStatus, Destination, Event, EventBody, Millis, Outcome as VerificationOutcome, Send, SendStatus,
@@ -179,7 +180,7 @@ fn sms_send(sid: &CompactString, session: &CompactString, object: &Value, status
     Send {
         session: Some(session.clone()),
         message_id: Some(sid.clone()),
-        segments: segments(object, "number_segments"),
+        segments: json::segments(object, "number_segments"),
         client: attached::client(object.get("tags").unwrap_or(&Value::Null)),
         provider: Some(PROVIDER.into()),
         status,

@@ -98,12 +98,15 @@ fn optional<M: SerializeMap, T: Serialize>(map: &mut M, key: &'static str, value
     value.map_or(Ok(()), |value| map.serialize_entry(key, value))
 }
 
-/// A time as RFC 3339 in UTC.
+/// A time as RFC 3339 in UTC, with three digits of a second where it has a fraction.
 struct Rfc3339(Millis);
 
 impl Serialize for Rfc3339 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
+        match jiff::Timestamp::from_millisecond(self.0.0) {
+            Ok(time) if self.0.0 % 1_000 != 0 => serializer.collect_str(&format_args!("{time:.3}")),
+            _ => serializer.collect_str(&self.0),
+        }
     }
 }
 

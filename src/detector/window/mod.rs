@@ -14,7 +14,7 @@
 //!
 //! **Memory.** At most `nodes_max` nodes, and of those only so many that the
 //! mean node holds at most [`NODE_BYTES_MEAN_MAX`] at the start of a minute: a
-//! quiet node takes a few hundred bytes, the busiest about three kilobytes.
+//! quiet node takes a few hundred bytes, the busiest three to four kilobytes.
 //! The least recently active nodes go first (`table`: a segmented LRU); what
 //! could not be kept is counted in [`Windows::evicted`] and
 //! [`Windows::refused`]. What is open within the minute comes on top, at most
@@ -150,6 +150,8 @@ pub struct Windows {
     minute: i64,
     open_heap: usize,
     refused: u64,
+    /// Scratch of [`Windows::record`], kept for its memory.
+    places: Vec<u32>,
 }
 
 impl Windows {
@@ -168,6 +170,7 @@ impl Windows {
             minute: minute_of(Millis::MIN),
             open_heap: 0,
             refused: 0,
+            places: Vec::new(),
         }
     }
 
@@ -298,30 +301,23 @@ impl Windows {
     fn record(&mut self, now: Millis, app: AppIx, destinations: &[Destination], sample: &Sample) {
         self.advance(now);
         let slot = slot_of(self.now);
-        for &destination in destinations {
-            let Some(entry) = self.table.enter(app, destination, self.minute) else {
-                self.refused += 1;
-                continue;
-            };
-            if entry.first_in_minute {
-                self.table.node_mut(entry.place).open = self.open.len() as u32;
-                self.open.push(OpenMinute {
-                    place: entry.place,
-                    counts: Counts::default(),
-                    distinct: MinuteDistinct::default(),
-                    latencies: MinuteLatencies::default(),
-                });
-            }
-            let node = self.table.node_mut(entry.place);
+        // Finding comes first for all, since the time goes into waiting for
+        // memory, and look-ups that follow each other closely wait together.
+        // None is evicted by the next one's coming: all are in an open minute.
+        let mut places = std::mem::take(&mut self.places);
+        places.extend(destinations.iter().filter_map(|&d| self.enter(app, d)));
+        for &place in &places {
+            let node = self.table.node_mut(place);
             let before = node.heap_bytes();
             node.timeline.add(slot, sample.counts);
             if let Some(hash) = sample.hash {
                 node.distinct.insert(slot, hash as u32);
             }
-            let (after, open) = (node.heap_bytes(), node.open);
+            let after = node.heap_bytes();
             self.table.grew(before, after);
-
-            let minute = &mut self.open[open as usize];
+        }
+        for place in places.drain(..) {
+            let minute = &mut self.open[self.table.node(place).open as usize];
             let before = minute.heap_bytes();
             minute.counts.add(sample.counts);
             if let Some(hash) = sample.hash {
@@ -332,6 +328,26 @@ impl Windows {
             }
             self.open_heap = self.open_heap + minute.heap_bytes() - before;
         }
+        self.places = places;
+    }
+
+    /// The place of a node with its minute open; `None`, and counted, when
+    /// there is no room for it.
+    fn enter(&mut self, app: AppIx, destination: Destination) -> Option<u32> {
+        let Some(entry) = self.table.enter(app, destination, self.minute) else {
+            self.refused += 1;
+            return None;
+        };
+        if entry.first_in_minute {
+            self.table.node_mut(entry.place).open = self.open.len() as u32;
+            self.open.push(OpenMinute {
+                place: entry.place,
+                counts: Counts::default(),
+                distinct: MinuteDistinct::default(),
+                latencies: MinuteLatencies::default(),
+            });
+        }
+        Some(entry.place)
     }
 
     /// Lets time pass. Whatever depends on it happens where a minute begins, so

@@ -30,7 +30,7 @@ pub(super) enum SlidingDistinct {
     /// Hash and slot of last sight, in no order.
     Exact(Vec<(u32, u32)>),
     /// The registers.
-    Sketch(Box<Staircases>),
+    Sketch(Staircases),
 }
 
 impl Default for SlidingDistinct {
@@ -65,10 +65,10 @@ impl SlidingDistinct {
                 }
                 // In the order of time, as the staircases need them.
                 seen.sort_unstable_by_key(|&(h, s)| (std::cmp::Reverse(age_of(slot, s)), h));
-                let mut stairs = Box::new(Staircases {
+                let mut stairs = Staircases {
                     entries: Vec::new(),
                     swept: slot as u32,
-                });
+                };
                 for &(h, s) in seen.iter() {
                     stairs.insert(s, h);
                 }
@@ -97,7 +97,7 @@ impl SlidingDistinct {
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
             Self::Exact(seen) => seen.capacity() * size_of::<(u32, u32)>(),
-            Self::Sketch(stairs) => size_of::<Staircases>() + stairs.entries.capacity() * size_of::<u32>(),
+            Self::Sketch(stairs) => stairs.entries.capacity() * size_of::<u32>(),
         }
     }
 }

@@ -11,11 +11,11 @@ use crate::model::Micros;
 const CAPACITY_STEPS: [usize; 5] = [4, 8, 16, 32, CELLS_MAX];
 
 /// 7 slots, 11 minutes, 12 five-minute and 13 two-hour cells are the most that
-/// can differ; one more is being begun.
+/// can differ, the newest included; so merging always finds room.
 const CELLS_MAX: usize = 44;
 
 /// What one event adds.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) sends: u32,
     pub(super) attempts: u32,
@@ -45,42 +45,36 @@ pub(super) struct Sums {
     pub(super) cost: Micros,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Cell {
     slot: u32,
     counts: Counts,
 }
 
-/// Cells in the order of time, no two of one slot.
+/// Cells in the order of time, no two of one slot. The newest lies in the node
+/// itself: most updates find it without another wait for memory, and a node
+/// that was active once needs no row at all.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
-    cells: Vec<Cell>,
+    newest: Cell,
+    older: Vec<Cell>,
 }
 
 impl Timeline {
     /// Adds to the cell of `slot`, which is never before the last one.
     #[inline]
     pub(super) fn add(&mut self, slot: i64, counts: Counts) {
-        if let Some(last) = self.cells.last_mut()
-            && last.slot == slot as u32
-        {
-            last.counts.add(counts);
-            return;
+        if self.newest.slot != slot as u32 {
+            self.begin(slot);
         }
-        if self.cells.len() == self.cells.capacity() {
-            self.make_room(slot);
-        }
-        self.cells.push(Cell {
-            slot: slot as u32,
-            counts,
-        });
+        self.newest.counts.add(counts);
     }
 
     /// The sums over `span`, seen from `slot`.
     pub(super) fn sums(&self, reach: &Reach, slot: i64, span: Span) -> Sums {
         let age_max = reach.age_max(span);
         let mut sums = Sums::default();
-        for cell in self.cells.iter().rev() {
+        for cell in std::iter::once(&self.newest).chain(self.older.iter().rev()) {
             if age_of(slot, cell.slot) > age_max {
                 break;
             }
@@ -95,40 +89,53 @@ impl Timeline {
 
     /// Memory behind the row, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.cells.capacity() * size_of::<Cell>()
+        self.older.capacity() * size_of::<Cell>()
+    }
+
+    #[cold]
+    fn begin(&mut self, slot: i64) {
+        if self.newest.counts != Counts::default() {
+            if self.older.len() == self.older.capacity() {
+                self.make_room(slot);
+            }
+            self.older.push(self.newest);
+        }
+        self.newest = Cell {
+            slot: slot as u32,
+            counts: Counts::default(),
+        };
     }
 
     /// Merges what may be merged; grows only when that did not free a quarter,
     /// so that the merging is paid for by the cells that were added in between.
-    #[cold]
     fn make_room(&mut self, slot: i64) {
         self.merge(&Reach::from(slot), slot);
-        let (len, capacity) = (self.cells.len(), self.cells.capacity());
+        let (len, capacity) = (self.older.len(), self.older.capacity());
         if len * 4 > capacity * 3 || capacity == 0 {
             let wanted = CAPACITY_STEPS.into_iter().find(|&step| step > capacity);
-            self.cells.reserve_exact(wanted.unwrap_or(len + 1).max(len + 1) - len);
+            self.older.reserve_exact(wanted.unwrap_or(len + 1).max(len + 1) - len);
         } else if len * 4 <= capacity {
-            self.cells.shrink_to(capacity / 2);
+            self.older.shrink_to(capacity / 2);
         }
     }
 
     fn merge(&mut self, reach: &Reach, slot: i64) {
         let mut kept = 0;
         let mut last = None;
-        for i in 0..self.cells.len() {
-            let cell = self.cells[i];
+        for i in 0..self.older.len() {
+            let cell = self.older[i];
             let Some(place) = reach.cell(age_of(slot, cell.slot)) else {
                 continue;
             };
             if last == Some(place) {
-                self.cells[kept - 1].counts.add(cell.counts);
+                self.older[kept - 1].counts.add(cell.counts);
             } else {
-                self.cells[kept] = cell;
+                self.older[kept] = cell;
                 kept += 1;
                 last = Some(place);
             }
         }
-        self.cells.truncate(kept);
+        self.older.truncate(kept);
     }
 }
 
@@ -149,7 +156,7 @@ mod tests {
         let mut line = Timeline::default();
         for slot in 0..40_000 {
             line.add(slot, one());
-            assert!(line.cells.capacity() <= CELLS_MAX, "slot {slot}");
+            assert!(line.older.capacity() <= CELLS_MAX, "slot {slot}");
         }
         let reach = Reach::from(39_999);
         let expect = |span| u64::from(reach.age_max(span)) + 1;
@@ -164,6 +171,6 @@ mod tests {
         for day in 0..50 {
             line.add(day * 8_640, one());
         }
-        assert!(line.cells.capacity() <= 4);
+        assert!(line.older.capacity() <= 4);
     }
 }

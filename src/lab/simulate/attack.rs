@@ -102,9 +102,15 @@ impl Campaign {
                 self.served[from..].to_vec()
             }
             Target::Unseen => {
-                let mut unseen: Vec<usize> =
-                    (0..world.countries.len()).filter(|c| !self.served.contains(c)).collect();
-                unseen.sort_by(|&a, &b| world.countries[b].facts.price.total_cmp(&world.countries[a].facts.price));
+                let mut unseen: Vec<usize> = (0..world.countries.len())
+                    .filter(|c| !self.served.contains(c))
+                    .collect();
+                unseen.sort_by(|&a, &b| {
+                    world.countries[b]
+                        .facts
+                        .price
+                        .total_cmp(&world.countries[a].facts.price)
+                });
                 unseen.truncate(12.max(self.spec.countries));
                 unseen
             }
@@ -114,8 +120,15 @@ impl Campaign {
             self.countries.push(candidates.remove(place));
         }
         // More than the target offers: the dear ones of all the world.
-        let mut rest: Vec<usize> = (0..world.countries.len()).filter(|c| !self.countries.contains(c)).collect();
-        rest.sort_by(|&a, &b| world.countries[b].facts.price.total_cmp(&world.countries[a].facts.price));
+        let mut rest: Vec<usize> = (0..world.countries.len())
+            .filter(|c| !self.countries.contains(c))
+            .collect();
+        rest.sort_by(|&a, &b| {
+            world.countries[b]
+                .facts
+                .price
+                .total_cmp(&world.countries[a].facts.price)
+        });
         let missing = self.spec.countries - self.countries.len();
         self.countries.extend(rest.into_iter().take(missing));
     }
@@ -250,7 +263,13 @@ impl Campaign {
         let converted = reachable && chance(rng, self.converted);
         let plan = course(rng, habits, spec.latency, reachable, converted);
         let to = number(digits);
-        let client = disguise(world, habits, spec, rng, (self.overlay, block.country, block.operator, self.drawn));
+        let client = disguise(
+            world,
+            habits,
+            spec,
+            rng,
+            (self.overlay, block.country, block.operator, self.drawn),
+        );
         Some(Talk {
             tenant: self.tenant,
             app: self.app,
@@ -289,7 +308,11 @@ fn course(rng: &mut Rng, habits: &Habits, latency: FakeLatency, reachable: bool,
     let delivered = converted || (reachable && chance(rng, 0.93));
     let receipt = chance(rng, habits.receipts).then(|| {
         if delivered {
-            (log_normal(rng, 3_000.0, 0.6) as i64 + 300, DeliveryStatus::Delivered, "")
+            (
+                log_normal(rng, 3_000.0, 0.6) as i64 + 300,
+                DeliveryStatus::Delivered,
+                "",
+            )
         } else {
             (between(rng, 1_000, 30_000), DeliveryStatus::Undelivered, "30005")
         }
@@ -315,7 +338,11 @@ fn disguise(
     (overlay, country, operator, drawn): (usize, usize, usize, u64),
 ) -> Client {
     // Addresses used once or twice: two messages share one at times.
-    let turn = if spec.addresses == 0 { drawn * 2 / 3 } else { rng.next_u64() % spec.addresses };
+    let turn = if spec.addresses == 0 {
+        drawn * 2 / 3
+    } else {
+        rng.next_u64() % spec.addresses
+    };
     let who = hash(&[world.seed, 72, overlay as u64, turn]);
     let home = &world.countries[country];
     let (network, at) = match spec.source {

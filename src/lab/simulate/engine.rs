@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BinaryHeap};
 use super::attack::Campaign as Attack;
 use super::draw::between;
 use super::honest::{PERIOD_MS, Stream, Users, conversion, served};
+use super::innocent::{self, Oddity, Twist, Way};
 use super::overlay::OverlayKind;
 use super::people::{Habits, client};
 use super::scenario::{AppKind, Scenario};
 use super::talk::{Chances, Names, Talk, honest_plan, lag_ms};
 use super::world::World;
 use super::{Campaign, Label, SimEvent};
-use crate::model::{Destination, E164, Event, Micros, Millis, Outcome, Prefix, SECOND};
+use crate::model::{Destination, E164, Event, EventBody, Micros, Millis, Outcome, Prefix, SECOND};
 
 /// Sends are drawn for so long at a time: short, so that a block acts at once.
 const SLOT_MS: i64 = 10 * SECOND;
@@ -21,6 +22,7 @@ const SLOT_MS: i64 = 10 * SECOND;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
     Honest { stream: u16, country: u16 },
+    Odd { oddity: u16 },
     Attack { campaign: u16 },
     Resend { talk: u32 },
     Emit { event: u32 },
@@ -102,6 +104,9 @@ pub struct Simulator {
     streams: Vec<Stream>,
     users: Vec<Users>,
     attacks: Vec<Attack>,
+    oddities: Vec<Oddity>,
+    /// Oddities that twist attempts in this slot, by place.
+    twisting: Vec<usize>,
     blocks: Vec<Blocks>,
     tallies: Vec<Tally>,
     due: BinaryHeap<Due>,
@@ -125,7 +130,9 @@ impl Simulator {
     pub fn starting_at(scenario: &Scenario, seed: u64, start: Millis) -> Self {
         let spec = &scenario.world;
         let world = World::new(spec.kind, seed);
-        let habits: Vec<Habits> = (0..spec.tenants.len()).map(|t| Habits::of(spec.kind, seed, t)).collect();
+        let habits: Vec<Habits> = (0..spec.tenants.len())
+            .map(|t| Habits::of(spec.kind, seed, t))
+            .collect();
         let begin = start.0 - spec.warm_up_ms;
         let mut streams = Vec::new();
         let mut users = Vec::new();
@@ -141,17 +148,20 @@ impl Simulator {
             names.push(names_of(tenant, habits[place], place));
             markets.push(market);
         }
-        let attacks = scenario
-            .overlays
-            .iter()
-            .enumerate()
-            .filter_map(|(i, overlay)| match &overlay.kind {
+        let mut attacks = Vec::new();
+        let mut oddities = Vec::new();
+        for (i, overlay) in scenario.overlays.iter().enumerate() {
+            let market = &markets[overlay.tenant];
+            match &overlay.kind {
                 OverlayKind::Attack(attack) => {
-                    Some(Attack::new(&world, (i, overlay), attack, &markets[overlay.tenant], start.0))
+                    attacks.push(Attack::new(&world, (i, overlay), attack, market, start.0));
                 }
-                OverlayKind::Innocent(..) => None,
-            })
-            .collect();
+                OverlayKind::Innocent(kind, odd) => {
+                    let tenant = &spec.tenants[overlay.tenant];
+                    oddities.push(Oddity::new(&world, (i, overlay), (*kind, odd), tenant, market, start.0));
+                }
+            }
+        }
         Self {
             world,
             habits,
@@ -159,6 +169,8 @@ impl Simulator {
             streams,
             users,
             attacks,
+            oddities,
+            twisting: Vec::new(),
             blocks: vec![Blocks::default(); spec.tenants.len()],
             tallies: vec![Tally::default(); scenario.overlays.len()],
             due: BinaryHeap::new(),
@@ -254,6 +266,30 @@ impl Simulator {
         self.due.push(Reverse((time, self.sequence, what)));
     }
 
+    /// Puts a record on its way; oddities may hold it up, lose or double it.
+    fn dispatch(&mut self, talk: &Talk, ingest: i64, event: Event, of: u64) {
+        let verification = matches!(event.body, EventBody::Verification(_));
+        let mut label = talk.label;
+        let mut arrival = ingest;
+        for oddity in &self.oddities {
+            let way = oddity.way(talk.tenant, talk.app, verification, event.time.0, arrival, of);
+            if way != Way::Usual {
+                label = label.or(Some(oddity.label()));
+            }
+            match way {
+                Way::Usual => {}
+                Way::Lost => return,
+                Way::At(at) => arrival = at,
+                Way::Twice(again) => {
+                    let copy = event.clone();
+                    self.emit(again, copy, label);
+                    break;
+                }
+            }
+        }
+        self.emit(arrival, event, label);
+    }
+
     fn emit(&mut self, ingest: i64, event: Event, label: Option<Label>) {
         let event = self.events.put(SimEvent {
             ingest: Millis(ingest),
@@ -271,7 +307,13 @@ impl Simulator {
         let period = from.div_euclid(PERIOD_MS);
         for place in 0..self.streams.len() {
             if period != self.period {
-                self.streams[place].set_rates(&self.world, from, |_| (1.0, 0));
+                let stream = &mut self.streams[place];
+                let (tenant, app) = (stream.tenant, stream.app);
+                let oddities = &self.oddities;
+                stream.set_rates(&self.world, from, |country| {
+                    let shapes = oddities.iter().map(|o| o.shape(tenant, app, country, from));
+                    shapes.fold((1.0, 0), |all, one| (all.0 * one.0, all.1 + one.1))
+                });
             }
             for _ in 0..self.streams[place].count(from, width) {
                 let stream = &mut self.streams[place];
@@ -282,6 +324,18 @@ impl Simulator {
             }
         }
         self.period = period;
+        self.twisting.clear();
+        for place in 0..self.oddities.len() {
+            let oddity = &mut self.oddities[place];
+            if !oddity.adds() && oddity.is_active(from, from + width) {
+                self.twisting.push(place);
+            }
+            for _ in 0..oddity.count(from, width) {
+                let time = self.oddities[place].moment(from, width);
+                let oddity = place as u16;
+                self.push(time, What::Odd { oddity });
+            }
+        }
         let mut times = std::mem::take(&mut self.scratch);
         for place in 0..self.attacks.len() {
             self.attacks[place].schedule(from, width, &mut times);
@@ -293,7 +347,16 @@ impl Simulator {
         self.scratch = times;
     }
 
+    fn twist(&self, tenant: usize, app: usize, country: usize, time: i64) -> Twist {
+        let mut twist = Twist::default();
+        for &place in &self.twisting {
+            self.oddities[place].twist(&mut twist, tenant, app, country, time);
+        }
+        twist
+    }
+
     fn honest(&mut self, stream: usize, country: usize, time: i64) {
+        let twist = self.twist(self.streams[stream].tenant, self.streams[stream].app, country, time);
         let world = &self.world;
         let stream = &mut self.streams[stream];
         let (tenant, kind) = (stream.tenant, stream.kind);
@@ -303,18 +366,26 @@ impl Simulator {
         let home = &world.countries[country];
         let verifies = kind != AppKind::Marketing;
         let chances = Chances {
-            verified: conversion(world, kind, country),
+            verified: innocent::dipped(conversion(world, kind, country), &twist),
             failure: home.failure,
             verifies,
-            outage: 0.0,
+            outage: twist.outage,
         };
         let plan = honest_plan(world.kind, habits, rng, chances);
         let client = if verifies {
-            client(world, habits, rng, country, &person, time, None)
+            client(
+                world,
+                habits,
+                rng,
+                country,
+                &person,
+                time,
+                innocent::updated(&twist, person.who),
+            )
         } else {
             Default::default()
         };
-        let talk = Talk {
+        let mut talk = Talk {
             tenant,
             app: stream.app,
             country,
@@ -329,6 +400,7 @@ impl Simulator {
             next_round: 0,
             plan,
         };
+        innocent::record(&twist, &mut talk, person.who);
         self.round(talk, time);
     }
 
@@ -338,7 +410,6 @@ impl Simulator {
         let blocked = self.blocks[talk.tenant].covers(talk.number, talk.app, time);
         let names = &self.names[talk.tenant][talk.app];
         let lag = |tag: u64| lag_ms(talk.session.rotate_left(7) ^ (tag + 16 * place as u64));
-        let label = talk.label;
         let round = *talk.plan.round(place);
         let send = talk.send(names, place, time, blocked);
         let mut follow: [Option<(i64, Event)>; 4] = [const { None }; 4];
@@ -364,9 +435,12 @@ impl Simulator {
         }
         let send_lag = lag(0);
         self.tally(&talk, time, blocked);
-        self.emit(time + send_lag, send, label);
-        for (ingest, event) in follow.into_iter().flatten() {
-            self.emit(ingest, event, label);
+        let of = talk.session ^ place as u64;
+        self.dispatch(&talk, time + send_lag, send, of);
+        for (i, followed) in follow.into_iter().enumerate() {
+            if let Some((ingest, event)) = followed {
+                self.dispatch(&talk, ingest, event, of ^ ((i as u64 + 1) << 32));
+            }
         }
         if !talk.plan.is_last(place) {
             talk.next_round += 1;
@@ -396,9 +470,21 @@ impl Simulator {
             What::Attack { campaign } => {
                 let attack = &mut self.attacks[usize::from(campaign)];
                 let habits = &self.habits[attack.tenant];
-                if let Some(talk) = attack.next(&self.world, habits, time) {
+                if let Some(mut talk) = attack.next(&self.world, habits, time) {
+                    let twist = self.twist(talk.tenant, talk.app, talk.country, time);
+                    let of = talk.session;
+                    innocent::record(&twist, &mut talk, of);
                     self.round(talk, time);
                 }
+            }
+            What::Odd { oddity } => {
+                let oddity = &mut self.oddities[usize::from(oddity)];
+                let tenant = oddity.tenant;
+                let mut talk = oddity.next(&self.world, &self.habits[tenant], &mut self.users[tenant], time);
+                let twist = self.twist(tenant, talk.app, talk.country, time);
+                let of = talk.session;
+                innocent::record(&twist, &mut talk, of);
+                self.round(talk, time);
             }
             What::Resend { talk } => {
                 if let Some(talk) = self.talks.take(talk) {
@@ -430,7 +516,12 @@ impl Iterator for Simulator {
 
 fn names_of(tenant: &super::TenantSpec, habits: Habits, place: usize) -> Vec<Names> {
     const PROVIDERS: [&str; 4] = ["twilio", "vonage", "sinch", "infobip"];
-    let sender: String = tenant.name.chars().filter(char::is_ascii_alphanumeric).take(11).collect();
+    let sender: String = tenant
+        .name
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(11)
+        .collect();
     tenant
         .apps
         .iter()

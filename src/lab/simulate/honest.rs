@@ -23,7 +23,9 @@ pub(super) fn served(world: &World, place: usize, tenant: &TenantSpec) -> Vec<(u
     let chosen = std::iter::once(tenant.home).chain(order.into_iter().map(|(_, country)| country));
     let chosen: Vec<usize> = chosen.take(tenant.countries.min(world.countries.len() - 12)).collect();
     let mut weights: Vec<f64> = match world.kind {
-        WorldKind::A => (0..chosen.len()).map(|rank| 1.0 / (1.0 + rank as f64).powf(1.15)).collect(),
+        WorldKind::A => (0..chosen.len())
+            .map(|rank| 1.0 / (1.0 + rank as f64).powf(1.15))
+            .collect(),
         WorldKind::B => chosen.iter().map(|_| log_normal(&mut rng, 1.0, 1.5)).collect(),
     };
     weights.sort_by(|a, b| b.total_cmp(a));
@@ -36,7 +38,11 @@ pub(super) fn busyness(kind: WorldKind, app: AppKind, friday: bool, local_ms: i6
     let hour = local_ms.rem_euclid(DAY) as f64 / HOUR as f64;
     // Day 0 of the epoch was a Thursday.
     let weekday = (local_ms.div_euclid(DAY) + 3).rem_euclid(7);
-    let weekend = if friday { weekday == 4 || weekday == 5 } else { weekday >= 5 };
+    let weekend = if friday {
+        weekday == 4 || weekday == 5
+    } else {
+        weekday >= 5
+    };
     let week = match (app, weekend) {
         (AppKind::Login, true) => 0.75,
         (AppKind::Marketing, true) => 0.5,
@@ -181,7 +187,14 @@ impl Users {
     }
 
     /// Who asks: for a sign-up often somebody new, otherwise mostly the regulars.
-    pub(super) fn somebody(&mut self, world: &World, tenant: usize, kind: AppKind, country: usize, rng: &mut Rng) -> Person {
+    pub(super) fn somebody(
+        &mut self,
+        world: &World,
+        tenant: usize,
+        kind: AppKind,
+        country: usize,
+        rng: &mut Rng,
+    ) -> Person {
         let count = &mut self.counts[country];
         let new_share = match kind {
             AppKind::Signup => self.new_share,
@@ -192,11 +205,16 @@ impl Users {
         let place = if *count == 0 || chance(rng, new_share) {
             *count += 1;
             *count - 1
-        } else if chance(rng, 0.5) {
-            // A tenth of the users make half of the traffic.
-            index(rand::Rng::next_u64(rng), (*count / 10 + 1) as usize) as u64 * 9 % *count
         } else {
-            index(rand::Rng::next_u64(rng), *count as usize) as u64
+            let draw = rand::Rng::next_u64(rng);
+            let below = |share: u64| index(draw, (*count / share + 1).min(*count) as usize) as u64;
+            match kind {
+                // Who signs up once more did so in the last days.
+                AppKind::Signup if chance(rng, 0.85) => *count - 1 - below(60),
+                // A thirtieth of the users make two thirds of the traffic.
+                AppKind::Login | AppKind::Reset if chance(rng, 0.65) => below(30),
+                _ => below(1),
+            }
         };
         person(world, tenant, country, place)
     }

@@ -8,6 +8,7 @@ mod countries;
 mod draw;
 mod engine;
 mod honest;
+mod innocent;
 mod output;
 mod overlay;
 mod people;

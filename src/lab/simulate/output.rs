@@ -221,7 +221,10 @@ fn name(line: &mut String, key: &str, value: &impl Serialize) {
 fn price(line: &mut String, price: Option<Money>) {
     if let Some(price) = price {
         let amount = price.micros.to_units();
-        put(line, format_args!(",\"price\":{{\"amount\":{amount},\"currency\":\"{}\"}}", price.currency));
+        put(
+            line,
+            format_args!(",\"price\":{{\"amount\":{amount},\"currency\":\"{}\"}}", price.currency),
+        );
     }
 }
 
@@ -237,7 +240,11 @@ fn client(line: &mut String, client: &Client) {
         let comma = if line.ends_with('{') { "" } else { "," };
         put(line, format_args!("{comma}\"asn\":{asn}"));
     }
-    text(line, "country", client.country.as_ref().map(crate::model::Region::as_str));
+    text(
+        line,
+        "country",
+        client.country.as_ref().map(crate::model::Region::as_str),
+    );
     text(line, "device", client.device.as_deref());
     text(line, "user_agent", client.user_agent.as_deref());
     line.push('}');

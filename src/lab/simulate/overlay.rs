@@ -160,7 +160,7 @@ pub struct InnocentSpec {
 /// Names of attacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum AttackKind {
+pub(super) enum AttackKind {
     Burst,
     Adjacent,
     ResidentialProxies,
@@ -272,9 +272,27 @@ const INNOCENT: &[(&str, InnocentKind, &[&str])] = &[
 ];
 
 const ATTACK_KEYS: &[&str] = &[
-    "country", "countries", "rate", "messages", "ranges", "block_digits", "numbers", "few", "invalid_share",
-    "converted_share", "latency", "source", "addresses", "devices", "timing", "hop_every", "hop_after", "hops",
-    "on_block", "probe", "probe_before",
+    "country",
+    "countries",
+    "rate",
+    "messages",
+    "ranges",
+    "block_digits",
+    "numbers",
+    "few",
+    "invalid_share",
+    "converted_share",
+    "latency",
+    "source",
+    "addresses",
+    "devices",
+    "timing",
+    "hop_every",
+    "hop_after",
+    "hops",
+    "on_block",
+    "probe",
+    "probe_before",
 ];
 
 /// An overlay as it stands in the file.
@@ -322,7 +340,11 @@ impl RawOverlay {
             (_, Some((name, _, keys))) => (*name, *keys),
             _ => {
                 let names = ATTACKS.iter().map(|a| a.0).chain(INNOCENT.iter().map(|i| i.0));
-                return Err(format!("no kind is called `{}`; {}", self.kind, nearest(&self.kind, names)));
+                return Err(format!(
+                    "no kind is called `{}`; {}",
+                    self.kind,
+                    nearest(&self.kind, names)
+                ));
             }
         };
         self.refuse_meaningless(kind_name, allowed)?;
@@ -364,7 +386,10 @@ impl RawOverlay {
             // An attack goes through one door: the first app.
             None => attack.then_some(0),
             Some(name) => Some(apps.iter().position(|a| a.name == *name).ok_or_else(|| {
-                format!("no app is called `{name}`; {}", nearest(name, apps.iter().map(|a| a.name.as_str())))
+                format!(
+                    "no app is called `{name}`; {}",
+                    nearest(name, apps.iter().map(|a| a.name.as_str()))
+                )
             })?),
         };
         Ok((tenant, app))
@@ -427,7 +452,13 @@ impl RawOverlay {
         set(&mut spec.probe, self.probe, "probe", 0, 1_000)?;
         set(&mut spec.rate, self.rate, "rate (messages a second)", 1e-6, 10_000.0)?;
         set(&mut spec.invalid_share, self.invalid_share, "invalid_share", 0.0, 1.0)?;
-        set(&mut spec.converted_share, self.converted_share, "converted_share", 0.0, 1.0)?;
+        set(
+            &mut spec.converted_share,
+            self.converted_share,
+            "converted_share",
+            0.0,
+            1.0,
+        )?;
         spec.numbers = self.numbers.unwrap_or(spec.numbers);
         spec.latency = self.latency.unwrap_or(spec.latency);
         spec.source = self.source.unwrap_or(spec.source);
@@ -506,35 +537,85 @@ fn preset(kind: AttackKind) -> (AttackSpec, i64) {
     match kind {
         AttackKind::Burst => (base, 4 * HOUR),
         AttackKind::Adjacent => {
-            let spec = AttackSpec { numbers: Numbers::Sequential, invalid_share: 0.0, ..base };
+            let spec = AttackSpec {
+                numbers: Numbers::Sequential,
+                invalid_share: 0.0,
+                ..base
+            };
             (spec, 2 * HOUR)
         }
         AttackKind::ResidentialProxies => {
-            let spec = AttackSpec { rate: 16.0, addresses: 600, block_digits: 5, ranges: 3, ..base };
+            let spec = AttackSpec {
+                rate: 16.0,
+                addresses: 600,
+                block_digits: 5,
+                ranges: 3,
+                ..base
+            };
             (spec, 4 * HOUR)
         }
-        AttackKind::MinutesBurst => (AttackSpec { rate: 16.0, block_digits: 5, ..base }, 3 * MINUTE),
+        AttackKind::MinutesBurst => (
+            AttackSpec {
+                rate: 16.0,
+                block_digits: 5,
+                ..base
+            },
+            3 * MINUTE,
+        ),
         AttackKind::Drip => {
-            let spec = AttackSpec { rate: 3.0 * 100.0 / 3_600.0, ranges: 100, block_digits: 3, ..base };
+            let spec = AttackSpec {
+                rate: 3.0 * 100.0 / 3_600.0,
+                ranges: 100,
+                block_digits: 3,
+                ..base
+            };
             (spec, 72 * HOUR)
         }
         AttackKind::UnseenCountry => {
-            let spec = AttackSpec { target: Target::Unseen, rate: 0.05, messages: 200, ..base };
+            let spec = AttackSpec {
+                target: Target::Unseen,
+                rate: 0.05,
+                messages: 200,
+                ..base
+            };
             (spec, 6 * HOUR)
         }
         AttackKind::ProbeFirst => (AttackSpec { probe: 10, ..base }, 4 * HOUR),
-        AttackKind::FakedConversions => {
-            (AttackSpec { converted_share: 0.4, invalid_share: 0.0, ..base }, 4 * HOUR)
-        }
+        AttackKind::FakedConversions => (
+            AttackSpec {
+                converted_share: 0.4,
+                invalid_share: 0.0,
+                ..base
+            },
+            4 * HOUR,
+        ),
         AttackKind::Hopping => {
-            let spec = AttackSpec { hop_every_ms: 10 * MINUTE, hops: 8, on_block: Reaction::Hop, ..base };
+            let spec = AttackSpec {
+                hop_every_ms: 10 * MINUTE,
+                hops: 8,
+                on_block: Reaction::Hop,
+                ..base
+            };
             (spec, 3 * HOUR)
         }
         AttackKind::PeakCover => {
-            let spec = AttackSpec { target: Target::Busy, timing: Timing::Cover, rate: 0.1, ..base };
+            let spec = AttackSpec {
+                target: Target::Busy,
+                timing: Timing::Cover,
+                rate: 0.1,
+                ..base
+            };
             (spec, 48 * HOUR)
         }
-        AttackKind::ManyRanges => (AttackSpec { countries: 8, ranges: 40, block_digits: 3, ..base }, 6 * HOUR),
+        AttackKind::ManyRanges => (
+            AttackSpec {
+                countries: 8,
+                ranges: 40,
+                block_digits: 3,
+                ..base
+            },
+            6 * HOUR,
+        ),
         AttackKind::LowAndSlow => {
             let spec = AttackSpec {
                 target: Target::Busy,
@@ -562,7 +643,13 @@ fn preset(kind: AttackKind) -> (AttackSpec, i64) {
             (spec, 120 * HOUR)
         }
         AttackKind::Hammering => {
-            let spec = AttackSpec { numbers: Numbers::Few, rate: 0.1, invalid_share: 0.0, converted_share: 0.0, ..base };
+            let spec = AttackSpec {
+                numbers: Numbers::Few,
+                rate: 0.1,
+                invalid_share: 0.0,
+                converted_share: 0.0,
+                ..base
+            };
             (spec, HOUR)
         }
     }
@@ -580,12 +667,22 @@ fn innocent_preset(kind: InnocentKind) -> (InnocentSpec, i64) {
         InnocentKind::Launch | InnocentKind::UserImport => (base, 8 * HOUR),
         InnocentKind::MarketingBlast => (InnocentSpec { rate: 20.0, ..base }, HOUR),
         InnocentKind::CarrierOutage => (InnocentSpec { share: 0.9, ..base }, 2 * HOUR),
-        InnocentKind::FeedLate => (InnocentSpec { delay_ms: 20 * MINUTE, ..base }, 4 * HOUR),
+        InnocentKind::FeedLate => (
+            InnocentSpec {
+                delay_ms: 20 * MINUTE,
+                ..base
+            },
+            4 * HOUR,
+        ),
         InnocentKind::FeedDead | InnocentKind::FeedStall => (base, 2 * HOUR),
         InnocentKind::Enrolment => (InnocentSpec { rate: 0.1, ..base }, HOUR),
         InnocentKind::LoadTest => (InnocentSpec { rate: 10.0, ..base }, HOUR),
         InnocentKind::Disorder => {
-            let spec = InnocentSpec { share: 0.1, delay_ms: 10 * MINUTE, ..base };
+            let spec = InnocentSpec {
+                share: 0.1,
+                delay_ms: 10 * MINUTE,
+                ..base
+            };
             (spec, 12 * HOUR)
         }
         InnocentKind::Holiday => (InnocentSpec { factor: 3.0, ..base }, 24 * HOUR),

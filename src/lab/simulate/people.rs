@@ -172,7 +172,11 @@ pub(super) fn client(
     }
     if shown < habits.device {
         let changed = release.map_or(0, |r| r.0);
-        let device = if chance(rng, 0.02) { rng.next_u64() } else { mix(person.device ^ changed) };
+        let device = if chance(rng, 0.02) {
+            rng.next_u64()
+        } else {
+            mix(person.device ^ changed)
+        };
         client.device = Some(device_name(device));
     }
     if shown < habits.user_agent {

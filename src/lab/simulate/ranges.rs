@@ -18,8 +18,6 @@ pub(super) struct Range {
 /// The mobile numbers of one region.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    /// Country calling code.
-    pub calling_code: u16,
     /// Digits of a mobile number, calling code included.
     pub digits: u32,
     /// Valid ranges in ascending order; never empty.
@@ -57,7 +55,6 @@ pub(super) fn plan_of(region: &str) -> Option<Plan> {
     void.retain(|hole| general.rejects_all(hole.base - origin, digits, hole.free));
     void.truncate(64);
     (!walk.ranges.is_empty()).then_some(Plan {
-        calling_code,
         digits: digits + calling_code.ilog10() + 1,
         ranges: walk.ranges,
         void,
@@ -337,7 +334,7 @@ mod tests {
     #[test]
     fn leading_zeros_of_national_numbers_are_kept() {
         let ivory_coast = plan_of("CI").unwrap();
-        assert_eq!((ivory_coast.calling_code, ivory_coast.digits), (225, 13));
+        assert_eq!(ivory_coast.digits, 13);
         assert!(ivory_coast.ranges.iter().any(|r| r.base == 2_250_100_000_000));
     }
 }

@@ -140,7 +140,43 @@ macro_rules! builtin {
     };
 }
 
-builtin!("demo", "honest-a", "honest-b", "burst");
+builtin!(
+    "adjacent",
+    "burst",
+    "burst-fast",
+    "burst-slow",
+    "datacenter",
+    "demo",
+    "drip",
+    "drip-many",
+    "fake-after-block",
+    "faked-conversions",
+    "faked-narrow",
+    "hammering",
+    "honest-a",
+    "honest-b",
+    "hopping",
+    "innocent-plant-a",
+    "innocent-plant-b",
+    "innocent-records-a",
+    "innocent-records-b",
+    "innocent-traffic-a",
+    "innocent-traffic-b",
+    "low-and-slow",
+    "many-ranges",
+    "million",
+    "minutes-burst",
+    "mixed-a",
+    "mixed-b",
+    "peak-cover",
+    "probe-first",
+    "residential-proxies",
+    "slow-after-block",
+    "small-tenant",
+    "unseen-country",
+    "unseen-country-few",
+    "young-tenant",
+);
 
 impl Scenario {
     /// A shipped scenario by its name, otherwise a file by its path.
@@ -175,6 +211,20 @@ impl Scenario {
         };
         let raw: RawScenario = serde_saphyr::from_str(text).map_err(|error| invalid(error.to_string()))?;
         raw.check(name).map_err(invalid)
+    }
+
+    /// What `pumpwatch demo` shows: honest traffic, and a campaign ten seconds
+    /// after the start.
+    pub fn demo() -> Result<Self, LabError> {
+        Self::load("demo")
+    }
+
+    /// The same scenario with another length of honest history before its start,
+    /// in milliseconds.
+    #[must_use]
+    pub fn with_warm_up(mut self, warm_up_ms: i64) -> Self {
+        self.world.warm_up_ms = warm_up_ms.max(0);
+        self
     }
 
     /// The same scenario in the other construction of the honest world.
@@ -254,9 +304,8 @@ const DEFAULT_START: &str = "2026-11-02T00:00:00Z";
 impl RawScenario {
     fn check(self, name: &str) -> Result<Scenario, String> {
         let start_text = self.world.start.as_deref().unwrap_or(DEFAULT_START);
-        let start = Millis::parse_rfc3339(start_text).ok_or_else(|| {
-            format!("world.start `{start_text}` is not a time; write it like {DEFAULT_START}")
-        })?;
+        let start = Millis::parse_rfc3339(start_text)
+            .ok_or_else(|| format!("world.start `{start_text}` is not a time; write it like {DEFAULT_START}"))?;
         let tenants: Vec<TenantSpec> = match self.world.tenants {
             Some(raw) => raw.into_iter().map(RawTenant::check).collect::<Result<_, _>>()?,
             None => standard_tenants(),
@@ -272,7 +321,11 @@ impl RawScenario {
         let world = WorldSpec {
             kind: self.world.kind,
             start,
-            warm_up_ms: self.world.warm_up.as_deref().map_or(Ok(0), |t| span("world.warm_up", t))?,
+            warm_up_ms: self
+                .world
+                .warm_up
+                .as_deref()
+                .map_or(Ok(0), |t| span("world.warm_up", t))?,
             duration_ms: span("world.duration", &self.world.duration)?,
             tenants,
         };
@@ -283,7 +336,10 @@ impl RawScenario {
                 .check(number, &world)
                 .map_err(|reason| format!("overlay {number}: {reason}"))?;
             if overlays.iter().any(|other: &OverlaySpec| other.id == spec.id) {
-                return Err(format!("overlay {number}: the id `{}` is taken; give it another", spec.id));
+                return Err(format!(
+                    "overlay {number}: the id `{}` is taken; give it another",
+                    spec.id
+                ));
             }
             overlays.push(spec);
         }
@@ -298,12 +354,16 @@ impl RawScenario {
 
 impl RawTenant {
     fn check(self) -> Result<TenantSpec, String> {
-        let Self { name, sends_per_day, .. } = self;
+        let Self {
+            name, sends_per_day, ..
+        } = self;
         if name.is_empty() || name.len() > 64 {
             return Err("a tenant's name must have 1 to 64 characters".into());
         }
         if !(1.0..=50_000_000.0).contains(&sends_per_day) {
-            return Err(format!("tenant `{name}`: sends_per_day must lie between 1 and 50000000"));
+            return Err(format!(
+                "tenant `{name}`: sends_per_day must lie between 1 and 50000000"
+            ));
         }
         let home = country("home", &self.home).map_err(|reason| format!("tenant `{name}`: {reason}"))?;
         if !(1..=80).contains(&self.countries) {
@@ -319,9 +379,15 @@ impl RawTenant {
         };
         let shares_good = apps.iter().all(|app| app.share.is_finite() && app.share > 0.0);
         if apps.is_empty() || apps.len() > 16 || !shares_good {
-            return Err(format!("tenant `{name}`: give it 1 to 16 apps, each with a share above 0"));
+            return Err(format!(
+                "tenant `{name}`: give it 1 to 16 apps, each with a share above 0"
+            ));
         }
-        let own = if joins_ms.is_some() { 0 } else { (sends_per_day * 15.0) as u64 };
+        let own = if joins_ms.is_some() {
+            0
+        } else {
+            (sends_per_day * 15.0) as u64
+        };
         Ok(TenantSpec {
             name,
             sends_per_day,
@@ -338,7 +404,10 @@ impl RawTenant {
 pub(super) fn country(key: &str, code: &str) -> Result<usize, String> {
     countries::position(code).ok_or_else(|| {
         let known: Vec<&str> = countries::COUNTRIES.iter().map(|c| c.region).collect();
-        format!("{key} `{code}` is not a country of the simulator; it has {}", known.join(" "))
+        format!(
+            "{key} `{code}` is not a country of the simulator; it has {}",
+            known.join(" ")
+        )
     })
 }
 

@@ -164,7 +164,7 @@ fn latency_ms(kind: WorldKind, rng: &mut Rng, resent: bool) -> i64 {
     let seconds = match kind {
         WorldKind::A if chance(rng, 0.02) => log_normal(rng, 150.0, 0.6),
         WorldKind::A if resent => log_normal(rng, 16.0, 0.6),
-        WorldKind::A => log_normal(rng, 20.0, 0.68),
+        WorldKind::A => log_normal(rng, 19.4, 0.66),
         WorldKind::B if chance(rng, 0.2) => weibull(rng, 45.0, 0.9),
         WorldKind::B => 3.0 + weibull(rng, 21.0, 1.5),
     };

@@ -27,7 +27,6 @@ pub(super) struct Network {
 #[derive(Clone, Debug)]
 pub(super) struct Country {
     pub facts: &'static CountryFacts,
-    pub region: Region,
     pub digits: u32,
     pub ranges: Vec<Range>,
     pub void: Vec<Range>,
@@ -132,7 +131,6 @@ impl Country {
             .collect();
         Some(Self {
             facts,
-            region: Region::parse(facts.region)?,
             digits: plan.digits,
             cumulated: cumulate(weights),
             ranges: plan.ranges,
@@ -141,7 +139,7 @@ impl Country {
             mobile,
             fixed,
             conversion: 0.54 + 0.28 * unit(hash(&[own, 21])),
-            failure: 0.10 + 0.09 * unit(hash(&[own, 22])),
+            failure: 0.08 + 0.07 * unit(hash(&[own, 22])),
         })
     }
 

@@ -1,0 +1,41 @@
+//! `--config`, as every command takes it.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use crate::config::{Brokers, Config, ENV_PREFIX};
+
+use super::error::{CliError, Exit};
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    /// Configuration file (YAML); without one the environment alone configures
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// Reads and checks the configuration.
+    pub(super) fn load(&self, brokers: Brokers) -> Result<Config, CliError> {
+        Ok(Config::load(self.config.as_deref(), &variables()?, brokers)?)
+    }
+}
+
+/// The environment variables that belong to the configuration.
+fn variables() -> Result<Vec<(String, String)>, CliError> {
+    std::env::vars_os()
+        .filter(|(name, _)| name.to_string_lossy().starts_with(ENV_PREFIX))
+        .map(|(name, value)| match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => Ok((name, value)),
+            (Ok(name), Err(_)) => Err(CliError::new(
+                Exit::Config,
+                format!("the environment variable {name} is not UTF-8 text; write it anew"),
+            )),
+            (Err(_), _) => Err(CliError::new(
+                Exit::Config,
+                "an environment variable of the configuration is not UTF-8 text; write it anew",
+            )),
+        })
+        .collect()
+}

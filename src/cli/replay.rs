@@ -1,0 +1,134 @@
+//! `pumpwatch replay`: the same detector over what has been.
+
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{ArgGroup, Args, ValueHint};
+
+use crate::config::Brokers;
+use crate::model::Millis;
+
+use super::atomic::AtomicFile;
+use super::config_args::ConfigArgs;
+use super::error::{CliError, Exit};
+use super::input::open_input;
+use super::{values, wire};
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("source").required(true).args(["input", "from_kafka"]))]
+pub(super) struct ReplayArgs {
+    /// Canonical events, one JSON object a line, plain, .gz or .zst; `-` is standard input
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    input: Option<PathBuf>,
+
+    /// Fold the internal log again: the same bytes as the live run published
+    #[arg(long)]
+    from_kafka: bool,
+
+    /// With --from-kafka: begin at this log time (RFC 3339 or epoch ms)
+    #[arg(long, value_name = "TIME", conflicts_with = "input", value_parser = values::time)]
+    from: Option<Millis>,
+
+    /// With --from-kafka: end before this log time (RFC 3339 or epoch ms)
+    #[arg(long, value_name = "TIME", conflicts_with = "input", value_parser = values::time)]
+    to: Option<Millis>,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    /// Write findings here, one a line
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    alerts: Option<PathBuf>,
+
+    /// Write changes of the blocklist here, one a line
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    blocklist: Option<PathBuf>,
+
+    /// Write the summary here, one JSON object [default: standard output]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    summary: Option<PathBuf>,
+}
+
+/// Where the events of a replay come from.
+pub(super) enum ReplaySource {
+    /// A file of canonical events; its errors are sentences.
+    File(Box<dyn BufRead + Send>),
+    /// The internal log, `from` (inclusive) and `to` (exclusive) in log time.
+    Kafka { from: Option<Millis>, to: Option<Millis> },
+}
+
+/// Where a replay writes; `None` is not wanted.
+pub(super) struct ReplaySinks<'a> {
+    pub alerts: Option<&'a mut dyn Write>,
+    pub blocklist: Option<&'a mut dyn Write>,
+    pub summary: &'a mut dyn Write,
+}
+
+pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
+    if let (Some(from), Some(to)) = (args.from, args.to)
+        && from >= to
+    {
+        return Err(CliError::new(
+            Exit::Usage,
+            format!("--from {from} is not before --to {to}; exchange them"),
+        ));
+    }
+    refuse_equal_outputs(args)?;
+    let brokers = if args.from_kafka {
+        Brokers::Required
+    } else {
+        Brokers::Optional
+    };
+    let config = args.config.load(brokers)?;
+    let source = match &args.input {
+        Some(path) => ReplaySource::File(open_input(path, true).map_err(|error| CliError::input(&error))?),
+        None => ReplaySource::Kafka {
+            from: args.from,
+            to: args.to,
+        },
+    };
+    let create = |path: &Option<PathBuf>| path.as_deref().map(AtomicFile::create).transpose();
+    let (mut alerts, mut blocklist, mut summary) =
+        (create(&args.alerts)?, create(&args.blocklist)?, create(&args.summary)?);
+    let mut printed = Vec::new();
+    let sinks = ReplaySinks {
+        alerts: alerts.as_mut().map(|file| file as &mut dyn Write),
+        blocklist: blocklist.as_mut().map(|file| file as &mut dyn Write),
+        summary: match &mut summary {
+            Some(file) => file,
+            None => &mut printed,
+        },
+    };
+    wire::replay(&config, source, sinks)?;
+    for file in [alerts, blocklist, summary].into_iter().flatten() {
+        file.commit()?;
+    }
+    let mut output = super::output::Output::new();
+    output.bytes(&printed)?;
+    output.flush()
+}
+
+/// Two outputs in one file would overwrite each other at the end.
+fn refuse_equal_outputs(args: &ReplayArgs) -> Result<(), CliError> {
+    let named: Vec<(&str, &Path)> = [
+        ("--alerts", &args.alerts),
+        ("--blocklist", &args.blocklist),
+        ("--summary", &args.summary),
+    ]
+    .into_iter()
+    .filter_map(|(flag, path)| Some((flag, path.as_deref()?)))
+    .filter(|(_, path)| !path.starts_with("/dev"))
+    .collect();
+    for (index, (flag, path)) in named.iter().enumerate() {
+        if let Some((other, _)) = named[..index].iter().find(|(_, earlier)| earlier == path) {
+            return Err(CliError::new(
+                Exit::Usage,
+                format!(
+                    "{other} and {flag} both name {}; give each its own file",
+                    path.display()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! `pumpwatch schema`: what is read, written and configured, for machines.
+
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value};
+
+use super::error::CliError;
+use super::output::Output;
+use super::wire;
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaArgs {
+    /// Which schema [default: all of them in one object, by name]
+    #[arg(value_enum)]
+    name: Option<SchemaName>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaName {
+    /// Canonical events and feedback
+    Event,
+    /// Records of the alerts topic
+    Finding,
+    /// Records of the blocklist topic
+    Block,
+    /// Records of the statistics topic
+    Stats,
+    /// The configuration file
+    Config,
+    /// All topics (AsyncAPI)
+    Asyncapi,
+    /// The HTTP interface (OpenAPI)
+    Openapi,
+}
+
+pub(super) fn execute(args: &SchemaArgs) -> Result<(), CliError> {
+    let shown = match args.name {
+        Some(name) => schema(name)?,
+        None => Value::Object(
+            SchemaName::value_variants()
+                .iter()
+                .map(|&name| Ok((key(name), schema(name)?)))
+                .collect::<Result<Map<String, Value>, CliError>>()?,
+        ),
+    };
+    let mut text = serde_json::to_string_pretty(&shown).expect("a schema always serialises");
+    text.push('\n');
+    let mut output = Output::new();
+    output.bytes(text.as_bytes())?;
+    output.flush()
+}
+
+fn schema(name: SchemaName) -> Result<Value, CliError> {
+    match name {
+        SchemaName::Config => Ok(crate::config::schema()),
+        other => wire::schema(other),
+    }
+}
+
+fn key(name: SchemaName) -> String {
+    name.to_possible_value()
+        .map_or_else(String::new, |value| value.get_name().to_owned())
+}
