@@ -124,12 +124,18 @@ pub fn wanted(settings: &StreamSettings, log_partitions: u32, with_inputs: bool)
     all
 }
 
-/// Makes the topics that are not there yet.
-pub fn create(settings: &StreamSettings, specs: &[TopicSpec]) -> Result<Vec<(String, Creation)>, StreamError> {
+/// Makes the topics that are not there yet, with `replication` copies of each
+/// partition, or as many as there are brokers, up to three.
+pub fn create(
+    settings: &StreamSettings,
+    specs: &[TopicSpec],
+    replication: Option<u16>,
+) -> Result<Vec<(String, Creation)>, StreamError> {
     let admin = Admin::new(settings)?;
     let brokers = admin.brokers()?;
-    let replication = brokers.min(REPLICATION) as i32;
-    let in_sync = if brokers >= REPLICATION { "2" } else { "1" };
+    let replication = replication.map_or(brokers.min(REPLICATION), usize::from);
+    let in_sync = if replication >= REPLICATION { "2" } else { "1" };
+    let replication = replication as i32;
     let new: Vec<NewTopic<'_>> = specs
         .iter()
         .map(|spec| {

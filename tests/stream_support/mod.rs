@@ -38,6 +38,17 @@ pub struct Witness {
 }
 
 impl Witness {
+    fn report(&self) -> String {
+        format!(
+            "routed {}, records {:?}, folded {:?}, assigned {:?}, trouble {:?}",
+            self.routed.lock().unwrap(),
+            self.counts.lock().unwrap(),
+            self.folded.lock().unwrap(),
+            self.assigned.lock().unwrap(),
+            self.trouble.lock().unwrap()
+        )
+    }
+
     /// Events of all partitions that were decided, by what became of them.
     pub fn event_counts(&self) -> EventCounts {
         let folded = self.folded.lock().unwrap();
@@ -110,7 +121,7 @@ pub fn settings() -> StreamSettings {
         ],
         group: "pumpwatch".into(),
         topics: Topics::default(),
-        inputs: vec![input(SENDS), input(VERIFICATIONS)],
+        inputs: vec![input(SENDS), input(VERIFICATIONS), input("sms.delivery.v1")],
         policy: Policy::default().to_record("test"),
         privacy_key: Some(b"key".to_vec()),
         keep_numbers: false,
@@ -199,6 +210,8 @@ impl Writer {
     pub fn new(settings: &StreamSettings) -> Self {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &settings.brokers);
+        // The mock broker keeps 5 MiB a partition.
+        config.set("compression.codec", "lz4");
         Self(config.create().unwrap())
     }
 

@@ -1,0 +1,123 @@
+//! Findings on the embedded broker: a campaign is found, a restart says nothing
+//! new or different, and the internal log folded again says the same bytes.
+#![allow(missing_docs)]
+
+mod stream_support;
+
+use std::collections::BTreeMap;
+
+use pumpwatch::lab::simulate::{Scenario, SimEvent, Simulator, write_line};
+use pumpwatch::model::{EventBody, Millis};
+use pumpwatch::render;
+use pumpwatch::stream::{ReplayOptions, ReplaySink, Role, Said, StreamSettings, replay_log};
+use stream_support::*;
+
+/// Four minutes of the demonstration after twenty of honest history.
+fn traffic() -> Vec<SimEvent> {
+    let scenario = Scenario::demo().unwrap().with_warm_up(20 * 60_000);
+    let start = now() - 20 * 60_000;
+    let world = Simulator::starting_at(&scenario, 7, Millis(start));
+    world.take_while(|sim| sim.ingest.0 < start + 4 * 60_000).collect()
+}
+
+fn produce(settings: &StreamSettings, events: &[SimEvent]) {
+    let writer = Writer::new(settings);
+    for (n, sim) in events.iter().enumerate() {
+        let topic = match &sim.event.body {
+            EventBody::Send(_) => SENDS,
+            EventBody::Verification(_) => VERIFICATIONS,
+            EventBody::Delivery(_) => "sms.delivery.v1",
+        };
+        let mut line = String::new();
+        write_line(sim, None, &mut line);
+        writer.put(topic, (n % 2) as i32, sim.ingest.0, line.trim_end().as_bytes());
+    }
+    writer.flush();
+}
+
+/// Every record of the outputs under its origin: topic, key and value.
+type Published = BTreeMap<(String, String), (Option<Vec<u8>>, Option<Vec<u8>>)>;
+
+fn published(settings: &StreamSettings) -> Published {
+    let topics = &settings.topics;
+    let mut all = Published::new();
+    for topic in [&topics.alerts, &topics.blocklist, &topics.stats, &topics.audit] {
+        for seen in read_all(settings, topic) {
+            let origin = seen.header("pumpwatch-origin").unwrap().to_string();
+            let record = (seen.key, seen.value);
+            if let Some(before) = all.insert((topic.clone(), origin), record.clone()) {
+                assert_eq!(before, record, "published twice under one origin, with other bytes");
+            }
+        }
+    }
+    all
+}
+
+struct Collect<'a>(&'a StreamSettings, Published);
+
+impl ReplaySink for Collect<'_> {
+    fn said(&mut self, said: Said) -> std::io::Result<()> {
+        let record = render::effect(&said.effect);
+        let topic = self.0.output_topic(record.topic).to_string();
+        let origin = format!("{}/{}/{}", said.partition, said.offset, said.index);
+        self.1.insert((topic, origin), (record.key, record.value));
+        Ok(())
+    }
+}
+
+fn replayed(settings: &StreamSettings) -> Published {
+    let mut collect = Collect(settings, Published::new());
+    replay_log(settings, &ReplayOptions::default(), &mut collect).unwrap();
+    collect.1
+}
+
+#[test]
+fn a_campaign_is_found_and_neither_a_restart_nor_a_replay_says_anything_else() {
+    let (_broker, settings) = broker();
+    let events = traffic();
+    produce(&settings, &events);
+
+    let first = Running::start(&settings, Role::All);
+    first.until("every event is decided", |w| {
+        let c = w.event_counts();
+        c.counted + c.duplicate + c.late + c.quarantined == events.len() as u64
+    });
+    let counts = first.witness.event_counts();
+    assert_eq!((counts.counted, counts.duplicate, counts.quarantined), (events.len() as u64, 0, 0));
+    first.stop().unwrap();
+    let alerts = read_all(&settings, &settings.topics.alerts);
+    let blocks = read_all(&settings, &settings.topics.blocklist);
+    assert!(!alerts.is_empty() && !blocks.is_empty(), "the campaign is found and blocked");
+    let before = published(&settings);
+    assert_eq!(replayed(&settings), before, "the log folded again says the same bytes");
+
+    // A second run finds everything said already; only the time that passes is new.
+    let second = Running::start(&settings, Role::All);
+    second.until("all partitions are restored", |w| w.restored.lock().unwrap().len() == LOG_PARTITIONS as usize);
+    second.stop().unwrap();
+    let after = published(&settings);
+    for (place, record) in &before {
+        assert_eq!(after.get(place), Some(record));
+    }
+    assert_eq!(replayed(&settings), after);
+
+    // Without its last commits a member publishes again what it had published, byte
+    // for byte and under the same origin.
+    let topic = &settings.topics.events;
+    let group = settings.detector_group();
+    let rewound: Vec<_> = committed(&settings, &group, topic, LOG_PARTITIONS as i32)
+        .into_iter()
+        .map(|position| position.map(|(offset, metadata)| (offset / 2, metadata)))
+        .collect();
+    commit(&settings, &group, topic, &rewound);
+    let third = Running::start(&settings, Role::Detector);
+    third.until("all partitions are restored", |w| w.restored.lock().unwrap().len() == LOG_PARTITIONS as usize);
+    let expected = alerts.len();
+    third.until("the alerts are published again", |_| read_all(&settings, &settings.topics.alerts).len() > expected);
+    third.stop().unwrap();
+    for (place, record) in &published(&settings) {
+        if let Some(known) = after.get(place) {
+            assert_eq!(known, record);
+        }
+    }
+}
