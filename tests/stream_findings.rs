@@ -83,17 +83,25 @@ fn a_campaign_is_found_and_neither_a_restart_nor_a_replay_says_anything_else() {
         c.counted + c.duplicate + c.late + c.quarantined == events.len() as u64
     });
     let counts = first.witness.event_counts();
-    assert_eq!((counts.counted, counts.duplicate, counts.quarantined), (events.len() as u64, 0, 0));
+    assert_eq!(
+        (counts.counted, counts.duplicate, counts.quarantined),
+        (events.len() as u64, 0, 0)
+    );
     first.stop().unwrap();
     let alerts = read_all(&settings, &settings.topics.alerts);
     let blocks = read_all(&settings, &settings.topics.blocklist);
-    assert!(!alerts.is_empty() && !blocks.is_empty(), "the campaign is found and blocked");
+    assert!(
+        !alerts.is_empty() && !blocks.is_empty(),
+        "the campaign is found and blocked"
+    );
     let before = published(&settings);
     assert_eq!(replayed(&settings), before, "the log folded again says the same bytes");
 
     // A second run finds everything said already; only the time that passes is new.
     let second = Running::start(&settings, Role::All);
-    second.until("all partitions are restored", |w| w.restored.lock().unwrap().len() == LOG_PARTITIONS as usize);
+    second.until("all partitions are restored", |w| {
+        w.restored.lock().unwrap().len() == LOG_PARTITIONS as usize
+    });
     second.stop().unwrap();
     let after = published(&settings);
     for (place, record) in &before {
@@ -101,23 +109,31 @@ fn a_campaign_is_found_and_neither_a_restart_nor_a_replay_says_anything_else() {
     }
     assert_eq!(replayed(&settings), after);
 
-    // Without its last commits a member publishes again what it had published, byte
-    // for byte and under the same origin.
+    // A member whose last commits are missing publishes again what was published,
+    // byte for byte and under the same origins. (The mock broker takes no commit for
+    // a group that has members, so a fresh group stands for the rewound one.)
+    let again = StreamSettings {
+        group: "again".into(),
+        ..settings.clone()
+    };
     let topic = &settings.topics.events;
-    let group = settings.detector_group();
-    let rewound: Vec<_> = committed(&settings, &group, topic, LOG_PARTITIONS as i32)
+    let rewound: Vec<_> = committed(&settings, &settings.detector_group(), topic, LOG_PARTITIONS as i32)
         .into_iter()
         .map(|position| position.map(|(offset, metadata)| (offset / 2, metadata)))
         .collect();
-    commit(&settings, &group, topic, &rewound);
-    let third = Running::start(&settings, Role::Detector);
-    third.until("all partitions are restored", |w| w.restored.lock().unwrap().len() == LOG_PARTITIONS as usize);
-    let expected = alerts.len();
-    third.until("the alerts are published again", |_| read_all(&settings, &settings.topics.alerts).len() > expected);
+    commit(&again, &again.detector_group(), topic, &rewound);
+    let already = read_all(&settings, &settings.topics.alerts).len();
+    let third = Running::start(&again, Role::Detector);
+    third.until("all partitions are restored", |w| {
+        w.restored.lock().unwrap().len() == LOG_PARTITIONS as usize
+    });
+    third.until("the accounts are whole again", |w| {
+        w.event_counts().counted == events.len() as u64
+    });
     third.stop().unwrap();
-    for (place, record) in &published(&settings) {
-        if let Some(known) = after.get(place) {
-            assert_eq!(known, record);
-        }
-    }
+    assert!(
+        read_all(&settings, &settings.topics.alerts).len() > already,
+        "some alerts came again"
+    );
+    assert_eq!(published(&settings), after, "and none of them is new or different");
 }
