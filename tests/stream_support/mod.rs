@@ -145,6 +145,34 @@ pub fn broker() -> (EmbeddedBroker, StreamSettings) {
     (broker, settings)
 }
 
+/// Settings for a real broker, with topics and groups of their own. Fails without
+/// `PUMPWATCH_TEST_BROKERS`.
+pub fn real(name: &str) -> StreamSettings {
+    let brokers = std::env::var("PUMPWATCH_TEST_BROKERS").expect("PUMPWATCH_TEST_BROKERS names a broker");
+    let prefix = format!("{name}-{}", now());
+    let named = |topic: &str| format!("{prefix}.{topic}");
+    let mut settings = settings();
+    settings.brokers = brokers;
+    settings.group = prefix.clone();
+    settings.properties.clear();
+    let topics = &mut settings.topics;
+    for topic in [
+        &mut topics.events,
+        &mut topics.alerts,
+        &mut topics.blocklist,
+        &mut topics.stats,
+        &mut topics.audit,
+        &mut topics.dead_letters,
+        &mut topics.feedback,
+    ] {
+        *topic = named(topic);
+    }
+    for input in &mut settings.inputs {
+        input.topic = named(&input.topic);
+    }
+    settings
+}
+
 pub struct Running {
     pub witness: Arc<Witness>,
     shutdown: Shutdown,

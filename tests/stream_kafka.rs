@@ -1,0 +1,158 @@
+//! What the embedded broker cannot show, on a real one: topic settings, records of
+//! transactions, a mixed load with a restart in its middle. Run with
+//! `PUMPWATCH_TEST_BROKERS=host:port cargo test --test stream_kafka -- --ignored`.
+#![allow(missing_docs)]
+
+mod stream_support;
+
+use std::time::Duration;
+
+use pumpwatch::model::log::LogRecord;
+use pumpwatch::stream::check::{Gravity, check};
+use pumpwatch::stream::outputs::{Creation, create, describe, wanted};
+use pumpwatch::stream::{ReplayOptions, ReplaySink, Role, Said, StreamSettings, replay_log};
+use rdkafka::config::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use stream_support::*;
+
+fn made(name: &str) -> StreamSettings {
+    let settings = real(name);
+    create(&settings, &wanted(&settings, LOG_PARTITIONS, true), None).unwrap();
+    settings
+}
+
+#[test]
+#[ignore = "needs a real broker"]
+fn topics_are_made_as_they_must_be_and_never_changed() {
+    let settings = real("topics");
+    let before = check(&settings);
+    assert!(
+        before
+            .iter()
+            .any(|c| c.gravity == Gravity::Failure && c.sentence.contains("topics create"))
+    );
+    let specs = wanted(&settings, LOG_PARTITIONS, true);
+    let created = create(&settings, &specs, None).unwrap();
+    assert!(created.iter().all(|(_, creation)| *creation == Creation::Created));
+    let again = create(&settings, &specs, None).unwrap();
+    assert!(again.iter().all(|(_, creation)| *creation == Creation::Existed));
+    let reports = describe(&settings, &specs).unwrap();
+    assert!(
+        reports.iter().all(|report| report.differences.is_empty()),
+        "{reports:?}"
+    );
+    let after = check(&settings);
+    assert!(after.iter().all(|c| c.gravity != Gravity::Failure), "{after:?}");
+
+    // The alerts topic is no compacted one: said, not changed.
+    let mut wrong = specs[2].clone();
+    wrong.name.clone_from(&specs[1].name);
+    let report = &describe(&settings, &[wrong]).unwrap()[0];
+    assert!(
+        report.differences[0].contains("must have cleanup.policy=compact"),
+        "{report:?}"
+    );
+}
+
+#[test]
+#[ignore = "needs a real broker"]
+fn markers_and_aborted_records_hold_no_time_back() {
+    let settings = made("markers");
+    let sends = settings.inputs[0].topic.clone();
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &settings.brokers);
+    config.set("transactional.id", format!("{}-writer", settings.group));
+    let producer: BaseProducer = config.create().unwrap();
+    let wait = Duration::from_secs(20);
+    producer.init_transactions(wait).unwrap();
+    let put = |id: u64| {
+        let time = now();
+        let value = format!(r#"{{"type":"sms.send","id":"{id}","time":{time},"to":"+998901234567"}}"#);
+        let record: BaseRecord<'_, (), [u8]> = BaseRecord::to(&sends).partition(0).payload(value.as_bytes());
+        producer.send(record).unwrap();
+    };
+    let running = Running::start(&settings, Role::All);
+    for id in 0..10 {
+        producer.begin_transaction().unwrap();
+        put(id);
+        if id % 2 == 0 {
+            producer.commit_transaction(wait).unwrap();
+        } else {
+            producer.flush(wait).unwrap();
+            producer.abort_transaction(wait).unwrap();
+        }
+    }
+    // The last thing in the partition is an abort marker, behind an aborted record.
+    running.until("the committed events are routed", |w| *w.routed.lock().unwrap() == 5);
+    running.until("log time has passed them", |w| w.event_counts().counted == 5);
+    running.stop().unwrap();
+    let log = read_log(&settings);
+    assert_eq!(events_in(&log), 5);
+    let last = log.iter().rev().find_map(|(_, _, record)| match record {
+        LogRecord::Tick(tick) => tick
+            .feeds
+            .iter()
+            .find(|f| f.feed.topic == sends && f.feed.partition == 0)
+            .cloned(),
+        _ => None,
+    });
+    assert!(
+        now() - last.unwrap().clock.0 < 30_000,
+        "the clock follows the wall behind a marker"
+    );
+}
+
+#[derive(Default)]
+struct Count(u64);
+
+impl ReplaySink for Count {
+    fn said(&mut self, _: Said) -> std::io::Result<()> {
+        self.0 += 1;
+        Ok(())
+    }
+}
+
+#[test]
+#[ignore = "needs a real broker"]
+fn a_load_with_a_restart_in_its_middle_is_counted_once() {
+    let settings = made("load");
+    let writer = Writer::new(&settings);
+    let (sends, verifications) = (&settings.inputs[0].topic, &settings.inputs[1].topic);
+    let start = now() - 3_600_000;
+    let total = 100_000u64;
+    let line = |kind: &str, id: u64, more: &str| {
+        let (time, tenant) = (start + id as i64 * 20, ["acme", "globex", "initech"][id as usize % 3]);
+        format!(r#"{{"type":"{kind}","id":"{id}","time":{time},"to":"+99890{id:07}","tenant":"{tenant}"{more}}}"#)
+    };
+    for id in 0..total {
+        let (partition, time) = ((id % 3) as i32, start + id as i64 * 20);
+        writer.put(sends, partition, time, line("sms.send", id, "").as_bytes());
+        if id % 2 == 0 {
+            let verification = line("sms.verification", id, r#","outcome":"approved""#);
+            writer.put(verifications, partition, time, verification.as_bytes());
+        }
+    }
+    writer.flush();
+    let all = total + total / 2;
+    let begun = std::time::Instant::now();
+    let first = Running::start(&settings, Role::All);
+    first.until("a part is routed", |w| *w.routed.lock().unwrap() > all / 4);
+    first.stop().unwrap();
+    let second = Running::start(&settings, Role::All);
+    second.until("every event is decided", |w| {
+        let c = w.event_counts();
+        c.counted + c.duplicate + c.late + c.quarantined == all
+    });
+    println!(
+        "{all} events through router and detector, with a restart, in {:?}",
+        begun.elapsed()
+    );
+    let counts = second.witness.event_counts();
+    assert_eq!((counts.counted, counts.duplicate), (all, 0));
+    second.stop().unwrap();
+    let log = read_log(&settings);
+    assert_eq!(events_in(&log) as u64, all);
+    let mut count = Count::default();
+    let summary = replay_log(&settings, &ReplayOptions::default(), &mut count).unwrap();
+    assert_eq!((summary.records.usable, summary.events.counted), (all, all));
+}
