@@ -11,7 +11,6 @@ mod decode;
 mod demo;
 mod error;
 pub mod input;
-pub mod lines;
 mod man;
 mod number;
 mod output;
