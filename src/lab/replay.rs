@@ -163,7 +163,7 @@ pub fn replay_file(
         number += 1;
         match line {
             Line::Whole(bytes) => replay.line(number, bytes),
-            Line::TooLong { .. } => replay.refuse(number, RefusalReason::TooLarge.into()),
+            Line::TooLong { len } => replay.refuse(number, Refusal::too_large(len)),
         }
         replay.publish()?;
     }

@@ -9,10 +9,7 @@ use smallvec::SmallVec;
 
 use crate::model::log::{Header, NumberRef, RoutedBody, RoutedEvent, RoutedSend, Token};
 use crate::model::{Classification, Client, Destination, E164, Event, EventBody, Millis, Prefix};
-<<<<<<< HEAD
 use crate::number_plan::NumberPlan;
-=======
->>>>>>> main
 
 /// Longest tenant or app name in the log, in bytes; more is cut.
 pub const NAME_BYTES_MAX: usize = 256;
@@ -25,7 +22,6 @@ pub trait Classify: Send + Sync {
     fn classify_prefix(&self, prefix: Prefix) -> Classification;
 }
 
-<<<<<<< HEAD
 impl Classify for NumberPlan {
     fn classify(&self, number: E164) -> Classification {
         Self::classify(self, number)
@@ -36,8 +32,6 @@ impl Classify for NumberPlan {
     }
 }
 
-=======
->>>>>>> main
 /// Where an event came from and when it arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -147,15 +141,9 @@ impl Ingest {
         }
     }
 
-<<<<<<< HEAD
     /// The key under which a withheld dead letter shows the digest of its value.
     pub fn digest_key(&self) -> &[u8; 32] {
         &self.digest
-=======
-    /// A keyed digest of any bytes, in hex: what a withheld dead letter shows.
-    pub fn digest(&self, bytes: &[u8]) -> String {
-        blake3::keyed_hash(&self.digest, bytes).to_hex()[..32].to_string()
->>>>>>> main
     }
 
     fn number(&self, plan: &dyn Classify, tenant: &str, to: &Destination) -> Option<NumberRef> {
