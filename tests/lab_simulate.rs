@@ -572,3 +572,20 @@ fn the_demo_begins_its_campaign_ten_seconds_after_the_given_start() {
     assert!((150..250).contains(&attack.len()), "{} messages in 50 s", attack.len());
     assert!((10 * SECOND..15 * SECOND).contains(&(attack[0].event.time - start)));
 }
+
+/// `cargo test --release --test lab_simulate -- --ignored --nocapture speed`
+#[test]
+#[ignore = "a measurement: it says something in a release build on an idle core only"]
+fn speed() {
+    for name in ["honest-a", "honest-b"] {
+        let scenario = Scenario::load(name).unwrap();
+        let begun = std::time::Instant::now();
+        let events = Simulator::new(&scenario, 1).count();
+        let per_second = events as f64 / begun.elapsed().as_secs_f64();
+        println!("{name}: {events} events, {per_second:.0} a second");
+        assert!(
+            cfg!(debug_assertions) || per_second > 500_000.0,
+            "{per_second:.0} a second"
+        );
+    }
+}
