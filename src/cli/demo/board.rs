@@ -129,8 +129,11 @@ impl Board {
             Activity::Update => "FINDING, updated",
             Activity::Close => "FINDING, closed",
         };
-        let after = self.score().campaign_began.map_or_else(String::new, |at| {
-            let leaked = self.score_leaked();
+        let (began, leaked) = {
+            let score = self.score();
+            (score.campaign_began, score.leaked)
+        };
+        let after = began.map_or_else(String::new, |at| {
             format!(" ({:.1} s and {leaked} messages into the campaign)", at.elapsed().as_secs_f64())
         });
         self.say(&format!("{what} at level {}: {}{after}", finding.level.as_str(), finding.message));
@@ -149,10 +152,6 @@ impl Board {
                 accused.honest_per_hour
             ));
         }
-    }
-
-    fn score_leaked(&self) -> u64 {
-        self.score.try_lock().map_or(0, |score| score.leaked)
     }
 
     fn block(&self, change: &BlockChange) {
