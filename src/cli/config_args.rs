@@ -16,6 +16,11 @@ pub(super) struct ConfigArgs {
 }
 
 impl ConfigArgs {
+    /// Whether a file was named.
+    pub(super) fn is_given(&self) -> bool {
+        self.config.is_some()
+    }
+
     /// Reads and checks the configuration.
     pub(super) fn load(&self, brokers: Brokers) -> Result<Config, CliError> {
         Ok(Config::load(self.config.as_deref(), &variables()?, brokers)?)

@@ -4,16 +4,14 @@ use std::io::{BufRead, Read, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use serde::Serialize;
-use serde_json::Value;
-
 use crate::config::check_format;
+use crate::decode::{Format, RECORD_BYTES_MAX, RecordMeta};
+use crate::render::canonical::{DecodeReport, decode_report};
 
 use super::error::{CliError, Exit};
 use super::input::open_input;
-use super::lines::{BoundedLines, Line};
+use crate::lab::lines::{BoundedLines, Line};
 use super::output::Output;
-use super::wire;
 
 #[derive(Debug, Args)]
 pub(super) struct DecodeArgs {
@@ -34,53 +32,14 @@ fn format_name(name: &str) -> Result<String, String> {
     check_format(name).map(|()| name.to_owned())
 }
 
-/// What a record became.
-#[derive(Debug)]
-pub(super) enum Decoded {
-    /// At least one canonical event.
-    Usable(Vec<Value>),
-    /// Known, and no SMS event; why.
-    Ignored(String),
-    /// Of no use; why, by the decoders' fixed names.
-    DeadLetter(String),
-}
-
-/// A record's bytes to what it becomes.
-pub(super) type Decoder = Box<dyn Fn(&[u8]) -> Decoded>;
-
-/// One line of the output.
-#[derive(Serialize)]
-struct Shown {
-    record: u64,
-    result: &'static str,
-    reason: Option<String>,
-    events: Vec<Value>,
-}
-
-impl Shown {
-    fn new(record: u64, decoded: Decoded) -> Self {
-        let (result, reason, events) = match decoded {
-            Decoded::Usable(events) => ("usable", None, events),
-            Decoded::Ignored(reason) => ("ignored", Some(reason), Vec::new()),
-            Decoded::DeadLetter(reason) => ("dead_letter", Some(reason), Vec::new()),
-        };
-        Self {
-            record,
-            result,
-            reason,
-            events,
-        }
-    }
-}
-
 pub(super) fn execute(args: &DecodeArgs) -> Result<(), CliError> {
-    let decoder = wire::decoder(&args.format)?;
+    let format = Format::parse(&args.format).map_err(|e| CliError::new(Exit::Usage, e.to_string()))?;
     let input = open_input(&args.file, false).map_err(|error| CliError::input(&error))?;
     let mut output = Output::new();
     let records = if args.whole {
-        decode_whole(&decoder, input, &mut output)
+        decode_whole(format, input, &mut output)
     } else {
-        decode_lines(&decoder, input, &mut output)
+        decode_lines(format, input, &mut output)
     }?;
     output.flush()?;
     if records == 0 {
@@ -92,60 +51,54 @@ pub(super) fn execute(args: &DecodeArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn decode_lines(decoder: &Decoder, input: impl BufRead, output: &mut Output<impl Write>) -> Result<u64, CliError> {
-    let mut lines = BoundedLines::new(input, wire::RECORD_BYTES_MAX);
+fn decode_lines(format: Format, input: impl BufRead, output: &mut Output<impl Write>) -> Result<u64, CliError> {
+    let mut lines = BoundedLines::new(input, RECORD_BYTES_MAX);
     let mut records = 0;
     while let Some(line) = lines.next_line().map_err(|error| CliError::input(&error))? {
         records += 1;
-        let decoded = match line {
-            Line::Whole(bytes) => decoder(bytes),
-            Line::TooLong { .. } => too_large(),
+        let report = match line {
+            Line::Whole(bytes) => report(format, records, bytes),
+            Line::TooLong { .. } => report(format, records, &too_large()),
         };
-        output.json_line(&Shown::new(records, decoded))?;
+        output.json_line(&report)?;
     }
     Ok(records)
 }
 
-fn decode_whole(decoder: &Decoder, input: impl BufRead, output: &mut Output<impl Write>) -> Result<u64, CliError> {
+fn decode_whole(format: Format, input: impl BufRead, output: &mut Output<impl Write>) -> Result<u64, CliError> {
     let mut bytes = Vec::new();
     input
-        .take(wire::RECORD_BYTES_MAX as u64 + 1)
+        .take(RECORD_BYTES_MAX as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| CliError::input(&error))?;
     if bytes.is_empty() {
         return Ok(0);
     }
-    let decoded = if bytes.len() > wire::RECORD_BYTES_MAX {
-        too_large()
-    } else {
-        decoder(&bytes)
-    };
-    output.json_line(&Shown::new(1, decoded))?;
+    output.json_line(&report(format, 1, &bytes))?;
     Ok(1)
 }
 
-/// The decoders' own name for a record above their bound.
-fn too_large() -> Decoded {
-    Decoded::DeadLetter("too_large".into())
+/// A record of a file has no broker's time of its own: it arrives now.
+fn report(format: Format, record: u64, bytes: &[u8]) -> DecodeReport {
+    let meta = RecordMeta { record_time: super::wall_clock(), default_tenant: None, default_app: None };
+    decode_report(format, &meta, record, bytes)
+}
+
+/// Stands for a record above the decoders' bound, which refuse it by its length.
+fn too_large() -> Vec<u8> {
+    vec![b' '; RECORD_BYTES_MAX + 1]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Takes `u`, ignores `i`, refuses the rest.
-    fn decoder() -> Decoder {
-        Box::new(|bytes| match bytes {
-            b"u" => Decoded::Usable(vec![serde_json::json!({"type": "sms.send"})]),
-            b"i" => Decoded::Ignored("inbound".into()),
-            _ => Decoded::DeadLetter("not_json".into()),
-        })
-    }
+    const SEND: &str = r#"{"type":"sms.send","id":"1","time":"2026-11-22T07:48:10Z","to":"+998901234567"}"#;
 
     fn lines(input: &[u8]) -> (u64, String) {
         let mut written = Vec::new();
         let mut output = Output::over(&mut written);
-        let records = decode_lines(&decoder(), input, &mut output).unwrap();
+        let records = decode_lines(Format::CANONICAL, input, &mut output).unwrap();
         output.flush().unwrap();
         drop(output);
         (records, String::from_utf8(written).unwrap())
@@ -153,9 +106,11 @@ mod tests {
 
     #[test]
     fn every_line_becomes_one_line() {
-        let mut input = b"u\r\ni\n\n\xff\n".to_vec();
-        input.extend(std::iter::repeat_n(b'x', wire::RECORD_BYTES_MAX + 1));
-        input.extend(b"\nu");
+        let mut input = format!("{SEND}\r\n{{\"type\":\"sms.other\"}}\n\n").into_bytes();
+        input.extend(b"\xff\n");
+        input.extend(std::iter::repeat_n(b'x', RECORD_BYTES_MAX + 1));
+        input.extend(b"\n");
+        input.extend(SEND.as_bytes());
         let (records, written) = lines(&input);
         assert_eq!(records, 6);
         insta::assert_snapshot!(written);
@@ -167,14 +122,14 @@ mod tests {
         let whole = |input: &[u8]| {
             let mut written = Vec::new();
             let mut output = Output::over(&mut written);
-            let records = decode_whole(&decoder(), input, &mut output).unwrap();
+            let records = decode_whole(Format::CANONICAL, input, &mut output).unwrap();
             output.flush().unwrap();
             drop(output);
             (records, String::from_utf8(written).unwrap())
         };
-        assert!(whole(b"u").1.contains("\"usable\""));
-        assert!(whole(b"u\ni").1.contains("not_json"));
-        assert!(whole(&vec![b'x'; wire::RECORD_BYTES_MAX + 1]).1.contains("too_large"));
+        assert!(whole(SEND.as_bytes()).1.contains("\"usable\""));
+        assert!(whole(b"{}\n{}").1.contains("not_json"));
+        assert!(whole(&vec![b'x'; RECORD_BYTES_MAX + 1]).1.contains("too_large"));
         assert_eq!(whole(b"").0, 0);
     }
 }

@@ -6,12 +6,12 @@
 pub mod atomic;
 mod check;
 mod completions;
+mod compose;
 mod config_args;
 mod decode;
 mod demo;
 mod error;
 pub mod input;
-pub mod lines;
 mod man;
 mod number;
 mod output;
@@ -127,6 +127,12 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Man(args) => man::execute(&args, Cli::command()),
         Command::Version(args) => version::execute(&args),
     }
+}
+
+/// Now, for what a file does not tell.
+fn wall_clock() -> crate::model::Millis {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    crate::model::Millis(since.as_millis() as i64)
 }
 
 #[cfg(test)]

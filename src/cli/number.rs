@@ -4,10 +4,11 @@ use std::io::Write;
 
 use clap::Args;
 
+use crate::number_plan;
+
 use super::error::CliError;
-use super::lines::{BoundedLines, Line};
+use crate::lab::lines::{BoundedLines, Line};
 use super::output::Output;
-use super::wire;
 
 /// Far more than a number: what is longer is shown cut, and is none.
 const LINE_BYTES_MAX: usize = 256;
@@ -32,7 +33,7 @@ pub(super) fn execute(args: &NumberArgs) -> Result<(), CliError> {
 }
 
 fn describe(number: &str, output: &mut Output<impl Write>) -> Result<(), CliError> {
-    output.json_line(&wire::describe_number(number)?)
+    output.json_line(&number_plan::describe(number))
 }
 
 fn describe_lines(output: &mut Output<impl Write>) -> Result<(), CliError> {

@@ -54,7 +54,8 @@ pub(super) enum ReplaySource {
     /// A file of canonical events; its errors are sentences.
     File(Box<dyn BufRead + Send>),
     /// The internal log, `from` (inclusive) and `to` (exclusive) in log time.
-    Kafka { from: Option<Millis>, to: Option<Millis> },
+    /// `policy`: under the given configuration instead of the one in the log.
+    Kafka { from: Option<Millis>, to: Option<Millis>, policy: bool },
 }
 
 /// Where a replay writes; `None` is not wanted.
@@ -85,6 +86,7 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
         None => ReplaySource::Kafka {
             from: args.from,
             to: args.to,
+            policy: args.config.is_given(),
         },
     };
     let create = |path: &Option<PathBuf>| path.as_deref().map(AtomicFile::create).transpose();

@@ -5,7 +5,6 @@ use serde_json::{Map, Value};
 
 use super::error::CliError;
 use super::output::Output;
-use super::wire;
 
 #[derive(Debug, Args)]
 pub(super) struct SchemaArgs {
@@ -52,7 +51,7 @@ pub(super) fn execute(args: &SchemaArgs) -> Result<(), CliError> {
 fn schema(name: SchemaName) -> Result<Value, CliError> {
     match name {
         SchemaName::Config => Ok(crate::config::schema()),
-        other => wire::schema(other),
+        other => Ok(crate::render::schema::schema(&key(other)).expect("every name of the command has a schema")),
     }
 }
 

@@ -18,13 +18,7 @@ pub(super) fn text(value: Option<&[u8]>) -> Result<&str, Refusal> {
         ));
     };
     if bytes.len() > RECORD_BYTES_MAX {
-        return Err(Refusal::new(
-            RefusalReason::TooLarge,
-            format!(
-                "the record has {} bytes, more than the {RECORD_BYTES_MAX} that are read",
-                bytes.len()
-            ),
-        ));
+        return Err(Refusal::too_large(bytes.len() as u64));
     }
     if bytes.first() == Some(&0) {
         return Err(Refusal::new(

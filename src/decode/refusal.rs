@@ -116,6 +116,15 @@ impl Refusal {
         self.reason.class_name()
     }
 
+    /// A record of `bytes` bytes, more than [`super::RECORD_BYTES_MAX`].
+    pub fn too_large(bytes: u64) -> Self {
+        let max = super::RECORD_BYTES_MAX;
+        Self::new(
+            RefusalReason::TooLarge,
+            format!("the record has {bytes} bytes, more than the {max} that are read"),
+        )
+    }
+
     pub(super) fn missing(field: &str) -> Self {
         Self::new(
             RefusalReason::MissingField,

@@ -1,5 +1,13 @@
-//! The laboratory: a seeded world of honest traffic and attacks that drives the
-//! same detector as production, without a broker.
+//! The laboratory: drives the very same detector as production, without a broker.
+//!
+//! | Part | What it does |
+//! |---|---|
+//! | `fold` | events in, effects out |
+//! | `replay` | a file of canonical events through the fold, into files |
+//! | `simulate` | a seeded world of honest traffic and attacks |
+//! | `lines` | lines of bounded length |
 
 pub mod fold;
+pub mod lines;
+pub mod replay;
 pub mod simulate;

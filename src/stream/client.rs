@@ -281,3 +281,8 @@ pub(crate) fn forward_log(level: RDKafkaLogLevel, fac: &str, message: &str) {
         L::Info | L::Debug => tracing::debug!(target: "pumpwatch::kafka", fac, "{message}"),
     }
 }
+
+/// Version of the librdkafka that is linked in.
+pub fn librdkafka_version() -> String {
+    rdkafka::util::get_rdkafka_version().1
+}

@@ -13,6 +13,7 @@ mod client;
 mod detector_task;
 pub mod embedded;
 mod error;
+mod feeder;
 pub mod fold;
 mod group;
 mod header;
@@ -27,7 +28,9 @@ mod run;
 pub mod settings;
 
 pub use embedded::EmbeddedBroker;
+pub use client::librdkafka_version;
 pub use error::StreamError;
+pub use feeder::Feeder;
 pub use observer::{Half, Observer, Silent};
 pub use replay::{ReplayOptions, ReplaySink, ReplaySummary, Said, replay_log};
 pub use run::{Role, Shutdown, run};

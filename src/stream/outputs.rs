@@ -124,18 +124,17 @@ pub fn wanted(settings: &StreamSettings, log_partitions: u32, with_inputs: bool)
     all
 }
 
-/// Makes the topics that are not there yet, with `replication` copies of each
-/// partition, or as many as there are brokers, up to three.
+/// Makes the topics that are not there yet, with `replication_factor` copies or,
+/// without it, three where there are as many brokers.
 pub fn create(
     settings: &StreamSettings,
     specs: &[TopicSpec],
-    replication: Option<u16>,
+    replication_factor: Option<u16>,
 ) -> Result<Vec<(String, Creation)>, StreamError> {
     let admin = Admin::new(settings)?;
     let brokers = admin.brokers()?;
-    let replication = replication.map_or(brokers.min(REPLICATION), usize::from);
-    let in_sync = if replication >= REPLICATION { "2" } else { "1" };
-    let replication = replication as i32;
+    let replication = replication_factor.map_or(brokers.min(REPLICATION) as i32, i32::from);
+    let in_sync = if replication >= REPLICATION as i32 { "2" } else { "1" };
     let new: Vec<NewTopic<'_>> = specs
         .iter()
         .map(|spec| {

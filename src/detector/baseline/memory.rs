@@ -37,14 +37,8 @@ impl<K: Eq + Hash + Copy, V: Copy> Memory<K, V> {
         before
     }
 
-    /// Forgets `key`; returns what was remembered.
-    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        let young = self.young.remove(key);
-        let old = self.old.remove(key);
-        young.or(old)
-    }
-
     /// Entries held, in both generations.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.young.len() + self.old.len()
     }
@@ -64,7 +58,5 @@ mod tests {
         }
         assert_eq!(memory.get(&0), Some(7));
         assert_eq!(memory.get(&5), None);
-        assert_eq!(memory.remove(&0), Some(7));
-        assert_eq!(memory.get(&0), None);
     }
 }

@@ -13,7 +13,7 @@ use super::ranges::Range;
 use super::scenario::AppKind;
 use super::talk::{Plan, Talk};
 use super::world::{World, number};
-use crate::model::{Client, DeliveryStatus, Destination, E164_DIGITS_MAX, MINUTE, Micros, Outcome, Prefix};
+use crate::model::{Client, DeliveryStatus, Destination, E164, E164_DIGITS_MAX, MINUTE, Micros, Outcome, Prefix};
 use rand::Rng as _;
 
 /// A block of numbers under attack.
@@ -24,6 +24,10 @@ struct Block {
     base: u64,
     free: u32,
     cursor: u64,
+    /// Share of its latest messages that were blocked, as the attacker sees it.
+    refused: f64,
+    /// When it is given up for another one.
+    leaves_at: Option<i64>,
 }
 
 impl Block {
@@ -136,26 +140,33 @@ impl Campaign {
     fn choose_blocks(&mut self, world: &World) {
         self.blocks.clear();
         for place in 0..self.spec.ranges {
-            let country = self.countries[place % self.countries.len()];
-            let home = &world.countries[country];
-            let slot = if self.spec.target == Target::Busy {
-                home.range_at(uniform(&mut self.rng))
-            } else {
-                index(self.rng.next_u64(), home.ranges.len())
-            };
-            let range = home.ranges[slot];
-            let free = self.spec.block_digits.min(range.free);
-            let inside = self.rng.next_u64() % 10u64.pow(range.free - free);
-            let block = Block {
-                country,
-                operator: home.operator(slot),
-                base: range.base + inside * 10u64.pow(free),
-                free,
-                cursor: self.rng.next_u64() % 10u64.pow(free),
-            };
-            self.used.extend(block.prefix());
+            let block = self.choose_block(world, place);
             self.blocks.push(block);
         }
+    }
+
+    fn choose_block(&mut self, world: &World, place: usize) -> Block {
+        let country = self.countries[place % self.countries.len()];
+        let home = &world.countries[country];
+        let slot = if self.spec.target == Target::Busy {
+            home.range_at(uniform(&mut self.rng))
+        } else {
+            index(self.rng.next_u64(), home.ranges.len())
+        };
+        let range = home.ranges[slot];
+        let free = self.spec.block_digits.min(range.free);
+        let inside = self.rng.next_u64() % 10u64.pow(range.free - free);
+        let block = Block {
+            country,
+            operator: home.operator(slot),
+            base: range.base + inside * 10u64.pow(free),
+            free,
+            cursor: self.rng.next_u64() % 10u64.pow(free),
+            refused: 0.0,
+            leaves_at: None,
+        };
+        self.used.extend(block.prefix());
+        block
     }
 
     /// When the messages of `from..from + width` are sent.
@@ -196,41 +207,48 @@ impl Campaign {
         }
     }
 
-    /// Moves on if it is time.
-    pub(super) fn advance(&mut self, world: &World, now: i64) {
-        if let Some(at) = self.next_hop
-            && now >= at
-        {
-            self.next_hop = None;
-            if self.hops_left == 0 {
-                return;
+    /// Moves on if its own plan says so (open loop).
+    fn advance(&mut self, world: &World, now: i64) {
+        while let Some(at) = self.next_hop.filter(|at| now >= *at) {
+            self.next_hop = (self.hops_left > 1).then_some(at + self.spec.hop_every_ms);
+            if self.hops_left > 0 {
+                self.hops_left -= 1;
+                self.choose_blocks(world);
             }
-            self.hops_left -= 1;
-            if self.spec.hop_every_ms > 0 {
-                self.next_hop = Some(at + self.spec.hop_every_ms);
-            }
-            self.choose_blocks(world);
         }
     }
 
-    /// A block stands that may be about this campaign's ranges.
-    pub(super) fn on_block(&mut self, prefix: Prefix, now: i64) {
-        let mut blocks = self.blocks.iter().filter_map(Block::prefix);
-        if now < self.start || !blocks.any(|own| prefix.covers(own) || own.covers(prefix)) {
+    /// Leaves a range that is blocked, if it is time and moves are left (closed loop).
+    fn leave(&mut self, world: &World, place: usize, now: i64) {
+        if self.blocks[place].leaves_at.is_none_or(|at| now < at) || self.hops_left == 0 {
+            return;
+        }
+        self.hops_left -= 1;
+        let share = 1.0 / self.blocks.len() as f64;
+        match self.spec.on_block {
+            Reaction::Slow => self.rate /= 3f64.powf(share),
+            Reaction::Fake => self.converted = (self.converted + 0.3 * share).min(0.7),
+            Reaction::Hop | Reaction::Stop | Reaction::Ignore => {}
+        }
+        self.blocks[place] = self.choose_block(world, place);
+    }
+
+    /// What the attacker sees: whether a message of his went out. He reacts to a
+    /// range of which the latest messages mostly did not.
+    pub(super) fn on_result(&mut self, number: E164, blocked: bool, now: i64) {
+        let is_there = |block: &&mut Block| block.prefix().is_some_and(|prefix| prefix.covers_number(number));
+        let Some(block) = self.blocks.iter_mut().find(is_there) else {
+            return;
+        };
+        block.refused = 0.85 * block.refused + if blocked { 0.15 } else { 0.0 };
+        if block.refused < 0.5 || block.leaves_at.is_some() {
             return;
         }
         match self.spec.on_block {
-            Reaction::Ignore => return,
-            Reaction::Stop => {
-                self.over = true;
-                return;
-            }
-            Reaction::Hop => {}
-            Reaction::Slow => self.rate /= 3.0,
-            Reaction::Fake => self.converted = (self.converted + 0.3).min(0.7),
+            Reaction::Ignore => {}
+            Reaction::Stop => self.over = true,
+            Reaction::Hop | Reaction::Slow | Reaction::Fake => block.leaves_at = Some(now + self.spec.hop_after_ms),
         }
-        let at = now + self.spec.hop_after_ms;
-        self.next_hop = Some(self.next_hop.map_or(at, |planned| planned.min(at)));
     }
 
     /// The next message, or nothing when the campaign is over.
@@ -240,9 +258,10 @@ impl Campaign {
             return None;
         }
         self.drawn += 1;
+        let place = index(self.rng.next_u64(), self.blocks.len());
+        self.leave(world, place, time);
         let spec = &self.spec;
         let rng = &mut self.rng;
-        let place = index(rng.next_u64(), self.blocks.len());
         let block = &mut self.blocks[place];
         let size = 10u64.pow(block.free);
         let home = &world.countries[block.country];

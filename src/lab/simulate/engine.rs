@@ -2,19 +2,20 @@
 //! that follows from them waits in a heap; what comes out is in order of arrival.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
 use super::attack::Campaign as Attack;
 use super::draw::between;
 use super::honest::{PERIOD_MS, Stream, Users, conversion, served};
 use super::innocent::{self, Oddity, Twist, Way};
 use super::overlay::OverlayKind;
+use super::pending::{Blocks, Shelf};
 use super::people::{Habits, client};
 use super::scenario::{AppKind, Scenario};
 use super::talk::{Chances, Names, Talk, honest_plan, lag_ms};
 use super::world::World;
 use super::{Campaign, Label, SimEvent};
-use crate::model::{Destination, E164, Event, EventBody, Micros, Millis, Outcome, Prefix, SECOND};
+use crate::model::{Client, Destination, Event, EventBody, Micros, Millis, Outcome, Prefix, SECOND};
 
 /// Sends are drawn for so long at a time: short, so that a block acts at once.
 const SLOT_MS: i64 = 10 * SECOND;
@@ -30,60 +31,6 @@ enum What {
 
 /// In order of time, then of creation.
 type Due = Reverse<(i64, u64, What)>;
-
-/// Things kept at a place until they are taken; places are used again.
-#[derive(Clone, Debug)]
-struct Shelf<T> {
-    places: Vec<Option<T>>,
-    free: Vec<u32>,
-}
-
-impl<T> Shelf<T> {
-    fn new() -> Self {
-        Self {
-            places: Vec::new(),
-            free: Vec::new(),
-        }
-    }
-
-    fn put(&mut self, thing: T) -> u32 {
-        if let Some(place) = self.free.pop() {
-            self.places[place as usize] = Some(thing);
-            place
-        } else {
-            self.places.push(Some(thing));
-            self.places.len() as u32 - 1
-        }
-    }
-
-    fn take(&mut self, place: u32) -> Option<T> {
-        let thing = self.places[place as usize].take();
-        if thing.is_some() {
-            self.free.push(place);
-        }
-        thing
-    }
-}
-
-/// Standing blocks of one tenant: app (`None`: any) and prefix, until when.
-#[derive(Clone, Debug, Default)]
-struct Blocks {
-    until: BTreeMap<(Prefix, Option<usize>), i64>,
-    lengths: u16,
-}
-
-impl Blocks {
-    fn covers(&self, number: E164, app: usize, now: i64) -> bool {
-        (1..=number.len())
-            .filter(|len| self.lengths & (1 << len) != 0)
-            .any(|len| {
-                let prefix = number.prefix(len);
-                [None, Some(app)]
-                    .iter()
-                    .any(|of| self.until.get(&(prefix, *of)).is_some_and(|&until| now < until))
-            })
-    }
-}
 
 #[derive(Clone, Debug, Default)]
 struct Tally {
@@ -202,26 +149,20 @@ impl Simulator {
     }
 
     /// Tells the world that a block stands (closed loop): sends into it are
-    /// reported as blocked from now on, and attackers react. `app` of `None`
-    /// stands for all apps. An unknown tenant or app is passed over.
-    pub fn on_block(&mut self, tenant: &str, app: Option<&str>, prefix: Prefix, now: Millis, expires_at: Millis) {
+    /// reported as blocked from now on, until `expires_at` or until it is taken
+    /// back; attackers react when they see it. `app` of `None` stands for all
+    /// apps. An unknown tenant or app is passed over.
+    pub fn on_block(&mut self, tenant: &str, app: Option<&str>, prefix: Prefix, expires_at: Millis) {
         let Some((tenant, app)) = self.whom(tenant, app) else {
             return;
         };
-        let blocks = &mut self.blocks[tenant];
-        blocks.until.insert((prefix, app), expires_at.0);
-        blocks.lengths |= 1 << prefix.len();
-        for attack in &mut self.attacks {
-            if attack.tenant == tenant && app.is_none_or(|app| app == attack.app) {
-                attack.on_block(prefix, now.0);
-            }
-        }
+        self.blocks[tenant].insert(prefix, app, expires_at.0);
     }
 
     /// Tells the world that a block was taken back.
     pub fn on_unblock(&mut self, tenant: &str, app: Option<&str>, prefix: Prefix) {
         if let Some((tenant, app)) = self.whom(tenant, app) {
-            self.blocks[tenant].until.remove(&(prefix, app));
+            self.blocks[tenant].remove(prefix, app);
         }
     }
 
@@ -383,7 +324,7 @@ impl Simulator {
                 innocent::updated(&twist, person.who),
             )
         } else {
-            Default::default()
+            Client::default()
         };
         let mut talk = Talk {
             tenant,
@@ -471,6 +412,8 @@ impl Simulator {
                 let attack = &mut self.attacks[usize::from(campaign)];
                 let habits = &self.habits[attack.tenant];
                 if let Some(mut talk) = attack.next(&self.world, habits, time) {
+                    let blocked = self.blocks[talk.tenant].covers(talk.number, talk.app, time);
+                    attack.on_result(talk.number, blocked, time);
                     let twist = self.twist(talk.tenant, talk.app, talk.country, time);
                     let of = talk.session;
                     innocent::record(&twist, &mut talk, of);

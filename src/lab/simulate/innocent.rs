@@ -308,14 +308,19 @@ impl Oddity {
             InnocentKind::LoadTest => {
                 // Set aside for fiction: +1 NXX 555 01XX and +44 7700 900XXX.
                 somebody.number = if self.drawn.is_multiple_of(2) {
-                    number(1_212_555_0100 + mix(self.drawn) % 100)
+                    number(12_125_550_100 + mix(self.drawn) % 100)
                 } else {
                     number(447_700_900_000 + mix(self.drawn) % 1_000)
                 };
             }
-            InnocentKind::NewRange if !home.void.is_empty() => {
-                let range = home.void[index(own, home.void.len())];
-                somebody.number = number(range.base + mix(somebody.who) % 10u64.pow(range.free));
+            InnocentKind::NewRange => {
+                // The widest holes of the plan: a new operator gets a large one.
+                let widest = home.void.iter().map(|hole| hole.free).max().unwrap_or(0);
+                let holes: Vec<_> = home.void.iter().filter(|hole| hole.free == widest).collect();
+                if !holes.is_empty() {
+                    let hole = holes[index(own, holes.len())];
+                    somebody.number = number(hole.base + mix(somebody.who) % 10u64.pow(hole.free));
+                }
             }
             _ => {}
         }

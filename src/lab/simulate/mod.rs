@@ -11,7 +11,10 @@ mod honest;
 mod innocent;
 mod output;
 mod overlay;
+mod overlay_file;
+mod pending;
 mod people;
+mod presets;
 mod ranges;
 mod scenario;
 mod talk;
@@ -84,10 +87,13 @@ pub struct Campaign {
     pub cost_micros: Micros,
 }
 
+// The signatures are serde's.
+#[allow(clippy::trivially_copy_pass_by_ref)]
 fn as_text<S: serde::Serializer>(time: &Millis, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(time)
 }
 
+#[allow(clippy::ref_option)]
 fn as_text_or_null<S: serde::Serializer>(time: &Option<Millis>, serializer: S) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => serializer.collect_str(time),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Campaign, LabError, Scenario, SimEvent, Simulator};
-use crate::model::{Client, Destination, EventBody, Millis, Money};
+use crate::model::{Client, DeliveryStatus, Destination, EventBody, Millis, Money, Outcome, SendStatus};
 
 /// Where a simulation stops early.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +17,9 @@ pub struct Limits {
     /// At most so many events.
     pub events_max: Option<u64>,
 }
+
+/// Lines between two calls of a progress function.
+const PROGRESS_EVERY: u64 = 50_000;
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,13 +40,15 @@ pub struct Summary {
 
 /// Runs `scenario` and writes its events to `out`, one canonical event a line
 /// with `ingest_time`, and (on labelled events) `label` and `label_kind`; the
-/// overlays to `labels` as one JSON object a line.
+/// overlays to `labels` as one JSON object a line. `progress` is told now and
+/// then how many lines were written and how far time has come.
 pub fn simulate_to_file(
     scenario: &Scenario,
     seed: u64,
     out: &Path,
     labels: Option<&Path>,
     limits: Limits,
+    progress: &mut dyn FnMut(u64, Millis),
 ) -> Result<Summary, LabError> {
     let mut simulator = Simulator::new(scenario, seed);
     let summary = write_atomically(out, |file| {
@@ -51,19 +56,19 @@ pub fn simulate_to_file(
         match out.extension().and_then(|e| e.to_str()) {
             Some("gz") => {
                 let mut encoder = flate2::write::GzEncoder::new(writer, flate2::Compression::new(4));
-                let summary = write_events(&mut simulator, &mut encoder, limits)?;
+                let summary = write_events(&mut simulator, &mut encoder, limits, progress)?;
                 encoder.finish()?.flush()?;
                 Ok(summary)
             }
             Some("zst") => {
                 let mut encoder = zstd::Encoder::new(writer, 3)?;
-                let summary = write_events(&mut simulator, &mut encoder, limits)?;
+                let summary = write_events(&mut simulator, &mut encoder, limits, progress)?;
                 encoder.finish()?.flush()?;
                 Ok(summary)
             }
             _ => {
                 let mut writer = writer;
-                let summary = write_events(&mut simulator, &mut writer, limits)?;
+                let summary = write_events(&mut simulator, &mut writer, limits, progress)?;
                 writer.flush()?;
                 Ok(summary)
             }
@@ -100,7 +105,12 @@ fn write_atomically<T>(path: &Path, write: impl FnOnce(File) -> std::io::Result<
     })
 }
 
-fn write_events(simulator: &mut Simulator, out: &mut impl Write, limits: Limits) -> std::io::Result<Summary> {
+fn write_events(
+    simulator: &mut Simulator,
+    out: &mut impl Write,
+    limits: Limits,
+    progress: &mut dyn FnMut(u64, Millis),
+) -> std::io::Result<Summary> {
     let mut summary = Summary {
         events: 0,
         sends: 0,
@@ -125,6 +135,9 @@ fn write_events(simulator: &mut Simulator, out: &mut impl Write, limits: Limits)
             summary.first_time = Some(event.ingest.to_string());
         }
         last = Some(event.ingest);
+        if summary.events.is_multiple_of(PROGRESS_EVERY) {
+            progress(summary.events, event.ingest);
+        }
     }
     summary.last_time = last.map(|time| time.to_string());
     summary.campaigns = simulator.labels();
@@ -163,17 +176,17 @@ pub fn write_line(sim: &SimEvent, label: Option<&str>, line: &mut String) {
             price(line, send.price);
             client(line, &send.client);
             text(line, "provider", send.provider.as_deref());
-            name(line, "status", &send.status);
+            text(line, "status", Some(send_status(send.status)));
         }
         EventBody::Verification(verification) => {
             text(line, "session", verification.session.as_deref());
             text(line, "message_id", verification.message_id.as_deref());
-            name(line, "outcome", &verification.outcome);
+            text(line, "outcome", Some(outcome(verification.outcome)));
         }
         EventBody::Delivery(delivery) => {
             text(line, "message_id", delivery.message_id.as_deref());
             text(line, "session", delivery.session.as_deref());
-            name(line, "status", &delivery.status);
+            text(line, "status", Some(delivery_status(delivery.status)));
             text(line, "error_code", Some(&delivery.error_code));
             text(line, "mcc", delivery.mcc.as_deref());
             text(line, "mnc", delivery.mnc.as_deref());
@@ -212,9 +225,31 @@ fn text(line: &mut String, key: &str, value: Option<&str>) {
     line.push('"');
 }
 
-fn name(line: &mut String, key: &str, value: &impl Serialize) {
-    if let Ok(serde_json::Value::String(name)) = serde_json::to_value(value) {
-        text(line, key, Some(&name));
+fn send_status(status: SendStatus) -> &'static str {
+    match status {
+        SendStatus::Sent => "sent",
+        SendStatus::Blocked => "blocked",
+        SendStatus::Failed => "failed",
+    }
+}
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Approved => "approved",
+        Outcome::Failed => "failed",
+        Outcome::Expired => "expired",
+        Outcome::Canceled => "canceled",
+    }
+}
+
+fn delivery_status(status: DeliveryStatus) -> &'static str {
+    match status {
+        DeliveryStatus::Delivered => "delivered",
+        DeliveryStatus::Undelivered => "undelivered",
+        DeliveryStatus::Failed => "failed",
+        DeliveryStatus::Rejected => "rejected",
+        DeliveryStatus::Expired => "expired",
+        DeliveryStatus::Unknown => "unknown",
     }
 }
 

@@ -27,8 +27,8 @@ pub(super) struct Plan {
     pub void: Vec<Range>,
 }
 
-/// At most this many digits are free in a range, so that a range is about what
-/// a regulator hands to one operator.
+/// At most this many digits are free in a range, and the first two national ones
+/// never are, so that a range is about what a regulator hands to one operator.
 const FREE_MAX: u32 = 7;
 /// Ranges narrower than this are passed over.
 const FREE_MIN: u32 = 4;
@@ -72,16 +72,17 @@ struct Walk {
 impl Walk {
     fn descend(&mut self, pattern: &Pattern, at: &[u32], value: u64, depth: u32) {
         let free = self.digits - depth;
+        let free_max = FREE_MAX.min(self.digits - 2);
         let valid = pattern.count(at, free, &mut self.counts);
         let range = Range {
             base: self.origin + value * 10u64.pow(free),
             free,
         };
         if valid == 0 {
-            if (FREE_MIN..=FREE_MAX).contains(&free) && self.void.len() < 1_000 {
+            if (FREE_MIN..=free_max).contains(&free) && self.void.len() < 1_000 {
                 self.void.push(range);
             }
-        } else if valid == 10u64.pow(free) && free <= FREE_MAX {
+        } else if valid == 10u64.pow(free) && free <= free_max {
             if free >= FREE_MIN {
                 self.ranges.push(range);
             }
@@ -326,7 +327,7 @@ mod tests {
     fn ranges_unfold_exactly_what_the_pattern_says() {
         let pattern = Pattern::compile(r"(?:2[0-24]|3(?:1|5\d))\d{2}|9\d{2,3}").unwrap();
         let count = |free| pattern.count(&pattern.start(), free, &mut BTreeMap::new());
-        assert_eq!(count(4), 3 * 100 + 100 + 1_000);
+        assert_eq!(count(4), 4 * 100 + 100 + 1_000);
         assert_eq!(count(5), 1_000);
         assert_eq!(count(3), 100);
     }

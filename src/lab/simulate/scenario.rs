@@ -1,12 +1,14 @@
 //! Scenario files: raw YAML → checked scenario. Everything that a world and its
 //! overlays are made of, without the seed. Unknown keys are refused.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::countries;
-use super::overlay::{OverlayKind, OverlaySpec, RawOverlay};
+use super::overlay::OverlaySpec;
+use super::overlay_file::RawOverlay;
 use crate::model::{DAY, HOUR, MINUTE, Millis, SECOND};
 
 /// Why a scenario cannot be used or a simulation not be written.
@@ -209,7 +211,7 @@ impl Scenario {
             name: name.into(),
             reason,
         };
-        let raw: RawScenario = serde_saphyr::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        let raw: RawScenario = serde_saphyr::from_str(text).map_err(|error| invalid(sentence(&error.to_string())))?;
         raw.check(name).map_err(invalid)
     }
 
@@ -232,6 +234,25 @@ impl Scenario {
     pub fn in_world(mut self, kind: WorldKind) -> Self {
         self.world.kind = kind;
         self
+    }
+}
+
+/// The parser's own message on one line, with the nearest key where one is unknown.
+fn sentence(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    let mut quoted = line.split('`');
+    let known = line.split_once("expected one of ").map(|(_, names)| names);
+    match (line.contains("unknown"), quoted.nth(1), known) {
+        (true, Some(asked), Some(known)) => {
+            let hint = nearest(asked, known.split(", ").map(|name| name.trim_matches('`')));
+            if hint.starts_with("did") {
+                format!("{line}; {hint}")
+            } else {
+                line.into()
+            }
+        }
+        _ => line.into(),
     }
 }
 
@@ -313,10 +334,9 @@ impl RawScenario {
         if tenants.is_empty() {
             return Err("world.tenants is empty; name at least one tenant or leave the key out".into());
         }
-        let mut names: Vec<&str> = tenants.iter().map(|t| t.name.as_str()).collect();
-        names.sort_unstable();
-        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(format!("two tenants are called `{}`; names must differ", twice[0]));
+        let mut names = BTreeSet::new();
+        if let Some(twice) = tenants.iter().find(|tenant| !names.insert(&tenant.name)) {
+            return Err(format!("two tenants are called `{}`; names must differ", twice.name));
         }
         let world = WorldSpec {
             kind: self.world.kind,
@@ -472,11 +492,4 @@ pub(super) fn span(key: &str, text: &str) -> Result<i64, String> {
         parts += 1;
     }
     if parts == 0 { Err(wrong()) } else { Ok(total) }
-}
-
-impl OverlaySpec {
-    /// Whether it is an attack (otherwise an innocent explanation).
-    pub fn is_attack(&self) -> bool {
-        matches!(self.kind, OverlayKind::Attack(_))
-    }
 }

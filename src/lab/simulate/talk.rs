@@ -188,18 +188,20 @@ pub(super) struct Names {
     pub habits: Habits,
 }
 
-impl Talk {
-    fn event(&self, names: &Names, id: CompactString, time: i64, to: Destination, body: EventBody) -> Event {
+impl Names {
+    fn event(&self, id: CompactString, time: i64, to: Destination, body: EventBody) -> Event {
         Event {
             id,
             time: Millis(time),
-            tenant: names.tenant.clone(),
-            app: names.app.clone(),
+            tenant: self.tenant.clone(),
+            app: self.app.clone(),
             to,
             body,
         }
     }
+}
 
+impl Talk {
     fn message(&self, round: usize) -> u64 {
         mix(self.session ^ (round as u64 + 1))
     }
@@ -228,7 +230,7 @@ impl Talk {
             provider: Some(names.provider.clone()),
             status: if blocked { SendStatus::Blocked } else { SendStatus::Sent },
         };
-        self.event(names, id, time, self.to.clone(), EventBody::Send(send))
+        names.event(id, time, self.to.clone(), EventBody::Send(send))
     }
 
     /// The receipt of a round.
@@ -253,7 +255,7 @@ impl Talk {
             price: names.habits.price_on_receipt.then(|| self.cost()),
         };
         let id = hex_id("DL", mix(message), 16);
-        self.event(names, id, time, self.to.clone(), EventBody::Delivery(delivery))
+        names.event(id, time, self.to.clone(), EventBody::Delivery(delivery))
     }
 
     /// A code that came back or was given up; `part` tells several apart.
@@ -269,6 +271,6 @@ impl Talk {
             Destination::Unknown
         };
         let id = hex_id("VC", hash(&[self.session, part]), 16);
-        self.event(names, id, time, to, EventBody::Verification(verification))
+        names.event(id, time, to, EventBody::Verification(verification))
     }
 }

@@ -127,8 +127,6 @@ impl PartitionsLost<'_> {
 pub struct PartitionRestored {
     /// Partition of the internal log.
     pub partition: i32,
-    /// The next offset to be read.
-    pub next_offset: i64,
     /// Records folded again.
     pub records: u64,
     /// What it took.
@@ -147,7 +145,6 @@ impl PartitionRestored {
         info!(
             event = "partition_restored",
             partition = self.partition,
-            next_offset = self.next_offset,
             records = self.records,
             elapsed_ms = ms(self.elapsed),
             "partition {} restored",

@@ -1,12 +1,15 @@
 //! `pumpwatch demo`: everything at once, without a broker of one's own.
 
+mod board;
+mod show;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::error::{CliError, Exit};
-use super::{values, wire};
+use super::values;
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
@@ -30,5 +33,5 @@ pub(super) fn execute(args: &DemoArgs) -> Result<(), CliError> {
             ),
         ));
     }
-    wire::demo(args.listen, args.run_for)
+    show::show(args.listen, args.run_for)
 }
