@@ -102,6 +102,58 @@ fn markers_and_aborted_records_hold_no_time_back() {
     );
 }
 
+/// Two members share the feeds and the log; one leaves; the other goes on.
+fn shared(settings: &StreamSettings) {
+    let first = Running::start(settings, Role::All);
+    let second = Running::start(settings, Role::All);
+    let owned = |r: &Running, half: &str| r.witness.assigned.lock().unwrap().get(half).copied().unwrap_or(0);
+    let feeds = settings.inputs.len() * LOG_PARTITIONS as usize + 1;
+    for (half, all) in [("router", feeds), ("detector", LOG_PARTITIONS as usize)] {
+        first.until("the work is shared", |_| {
+            let (a, b) = (owned(&first, half), owned(&second, half));
+            a + b == all && a > 0 && b > 0
+        });
+    }
+    let writer = Writer::new(settings);
+    let sends = &settings.inputs[0].topic;
+    let send = |from: u64, to: u64| {
+        for id in from..to {
+            let (time, tenant) = (now(), ["acme", "globex", "initech", "umbrella"][id as usize % 4]);
+            let value =
+                format!(r#"{{"type":"sms.send","id":"{id}","time":{time},"to":"+99890{id:07}","tenant":"{tenant}"}}"#);
+            writer.put(sends, (id % 3) as i32, time, value.as_bytes());
+        }
+        writer.flush();
+    };
+    let routed = |r: &Running| *r.witness.routed.lock().unwrap();
+    send(0, 3_000);
+    first.until("everything is routed", |_| routed(&first) + routed(&second) == 3_000);
+    send(3_000, 4_000);
+    second.stop().unwrap();
+    send(4_000, 5_000);
+    first.until("the other has taken over", |w| w.event_counts().counted == 5_000);
+    first.stop().unwrap();
+    assert_eq!(
+        events_in(&read_log(settings)),
+        5_000,
+        "an orderly hand-over repeats nothing"
+    );
+}
+
+#[test]
+#[ignore = "needs a real broker"]
+fn members_share_the_work_under_the_classic_protocol() {
+    shared(&made("classic"));
+}
+
+#[test]
+#[ignore = "needs a real broker"]
+fn members_share_the_work_under_kip_848() {
+    let mut settings = made("kip848");
+    settings.properties.push(("group.protocol".into(), "consumer".into()));
+    shared(&settings);
+}
+
 #[derive(Default)]
 struct Count(u64);
 

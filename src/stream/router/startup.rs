@@ -6,7 +6,7 @@ use rdkafka::producer::BaseRecord;
 
 use super::memory::FeedMemory;
 use crate::model::log::{Feed, Header, LogRecord};
-use crate::stream::client::{Quiet, partitions_of, plain_consumer};
+use crate::stream::client::{Quiet, partitions_of, patiently, plain_consumer};
 use crate::stream::error::StreamError;
 use crate::stream::header;
 use crate::stream::offsets::ask_positions;
@@ -90,7 +90,7 @@ fn newest_memory(
     consumer: &BaseConsumer<Quiet>,
     feeds: &[Feed],
 ) -> Result<Option<FeedMemory>, StreamError> {
-    let positions = ask_positions(consumer, feeds, settings.pace.connect)
+    let positions = patiently(settings.pace.connect, |left| ask_positions(consumer, feeds, left))
         .map_err(|error| StreamError::from_kafka("reading committed offsets", &settings.brokers, &error))?;
     Ok(positions
         .iter()
