@@ -4,12 +4,9 @@
 
 mod stream_support;
 
-use std::collections::BTreeMap;
-
 use pumpwatch::lab::simulate::{Scenario, SimEvent, Simulator, write_line};
 use pumpwatch::model::{EventBody, Millis};
-use pumpwatch::render;
-use pumpwatch::stream::{ReplayOptions, ReplaySink, Role, Said, StreamSettings, replay_log};
+use pumpwatch::stream::{ReplayOptions, Role, StreamSettings, replay_log};
 use stream_support::*;
 
 /// Four minutes of the demonstration after twenty of honest history.
@@ -35,38 +32,8 @@ fn produce(settings: &StreamSettings, events: &[SimEvent]) {
     writer.flush();
 }
 
-/// Every record of the outputs under its origin: topic, key and value.
-type Published = BTreeMap<(String, String), (Option<Vec<u8>>, Option<Vec<u8>>)>;
-
-fn published(settings: &StreamSettings) -> Published {
-    let topics = &settings.topics;
-    let mut all = Published::new();
-    for topic in [&topics.alerts, &topics.blocklist, &topics.stats, &topics.audit] {
-        for seen in read_all(settings, topic) {
-            let origin = seen.header("pumpwatch-origin").unwrap().to_string();
-            let record = (seen.key, seen.value);
-            if let Some(before) = all.insert((topic.clone(), origin), record.clone()) {
-                assert_eq!(before, record, "published twice under one origin, with other bytes");
-            }
-        }
-    }
-    all
-}
-
-struct Collect<'a>(&'a StreamSettings, Published);
-
-impl ReplaySink for Collect<'_> {
-    fn said(&mut self, said: Said) -> std::io::Result<()> {
-        let record = render::effect(&said.effect);
-        let topic = self.0.output_topic(record.topic).to_string();
-        let origin = format!("{}/{}/{}", said.partition, said.offset, said.index);
-        self.1.insert((topic, origin), (record.key, record.value));
-        Ok(())
-    }
-}
-
 fn replayed(settings: &StreamSettings) -> Published {
-    let mut collect = Collect(settings, Published::new());
+    let mut collect = Collect::new(settings);
     replay_log(settings, &ReplayOptions::default(), &mut collect).unwrap();
     collect.1
 }

@@ -208,3 +208,145 @@ fn a_load_with_a_restart_in_its_middle_is_counted_once() {
     let summary = replay_log(&settings, &ReplayOptions::default(), &mut count).unwrap();
     assert_eq!((summary.records.usable, summary.events.counted), (all, all));
 }
+
+/// A member as a process of its own, that can be killed and stopped.
+struct Member(std::process::Child);
+
+impl Member {
+    fn start(config: &std::path::Path) -> Self {
+        let child = std::process::Command::new(env!("CARGO_BIN_EXE_pumpwatch"))
+            .args(["run", "--config"])
+            .arg(config)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    fn signal(&self, name: &str) {
+        let status = std::process::Command::new("kill")
+            .args([&format!("-{name}"), &self.0.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn config_file(settings: &StreamSettings, folder: &std::path::Path) -> std::path::PathBuf {
+    let t = &settings.topics;
+    let inputs: Vec<String> = settings
+        .inputs
+        .iter()
+        .map(|i| format!("  - {{topic: {}}}\n", i.topic))
+        .collect();
+    let text = format!(
+        "kafka: {{brokers: '{}', group: {}, properties: {{session.timeout.ms: 6000, heartbeat.interval.ms: 500}}}}\n\
+         topics: {{events: {}, snapshots: {}.snapshots, alerts: {}, blocklist: {}, stats: {}, dead_letters: {}, audit: {}, feedback: {}}}\n\
+         http: {{listen: '127.0.0.1:0'}}\n\
+         inputs:\n{}",
+        settings.brokers,
+        settings.group,
+        t.events,
+        settings.group,
+        t.alerts,
+        t.blocklist,
+        t.stats,
+        t.dead_letters,
+        t.audit,
+        t.feedback,
+        inputs.concat()
+    );
+    let path = folder.join("pumpwatch.yaml");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+#[ignore = "needs a real broker"]
+fn members_that_are_killed_or_stopped_lose_nothing_and_say_nothing_else() {
+    let settings = made("killed");
+    let folder = tempfile::tempdir().unwrap();
+    let config = config_file(&settings, folder.path());
+    let rounds: u64 = std::env::var("PUMPWATCH_TEST_KILLS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(8);
+    let (sends, verifications) = (settings.inputs[0].topic.clone(), settings.inputs[1].topic.clone());
+    let writer = Writer::new(&settings);
+    let mut id = 0u64;
+    let mut random = now() as u64 | 1;
+    println!("seed {random}");
+    let mut some = |limit: u64| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % limit
+    };
+    let mut other = Member::start(&config);
+    for round in 0..rounds {
+        let member = Member::start(&config);
+        // The group forms within some seconds; the end comes anywhere in or after that.
+        let until = now() + 1_500 + some(5_000) as i64;
+        while now() < until {
+            for _ in 0..200 {
+                let (time, tenant) = (now(), ["acme", "globex", "initech", "umbrella"][id as usize % 4]);
+                let line = |kind: &str, more: &str| {
+                    format!(
+                        r#"{{"type":"{kind}","id":"{id}","time":{time},"to":"+99890{id:07}","tenant":"{tenant}"{more}}}"#
+                    )
+                };
+                writer.put(&sends, (id % 3) as i32, time, line("sms.send", "").as_bytes());
+                let verification = line("sms.verification", r#","outcome":"approved""#);
+                writer.put(&verifications, (id % 3) as i32, time, verification.as_bytes());
+                id += 1;
+            }
+            writer.flush();
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if round % 3 == 2 {
+            // Past its session: its partitions go to the other, and then it comes back.
+            member.signal("STOP");
+            std::thread::sleep(Duration::from_secs(8));
+            member.signal("CONT");
+            std::thread::sleep(Duration::from_millis(500 + some(2_000)));
+        }
+        if some(3) == 0 {
+            other = Member::start(&config);
+        }
+        drop(member);
+    }
+    drop(other);
+    let total = id * 2;
+    let last = Running::start(&settings, Role::All);
+    last.until("every event is decided once", |w| w.event_counts().counted == total);
+    assert_eq!(last.witness.event_counts().duplicate, 0);
+    last.stop().unwrap();
+
+    // A naive count over the log, and a fold of it, agree with what was sent.
+    let log = read_log(&settings);
+    let once = events_once(&log);
+    assert_eq!(once.values().map(Vec::len).sum::<usize>() as u64, total);
+    println!(
+        "{total} events, {} written, {rounds} members killed or stopped",
+        events_in(&log)
+    );
+    let mut said = Collect::new(&settings);
+    replay_log(&settings, &ReplayOptions::default(), &mut said).unwrap();
+    let published = published(&settings);
+    for (place, record) in &published {
+        assert_eq!(
+            said.1.get(place),
+            Some(record),
+            "{place:?} was published and the log does not say it"
+        );
+    }
+    assert_eq!(published.len(), said.1.len(), "everything the log says was published");
+}

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use pumpwatch::decode::Format;
 use pumpwatch::detector::{Effect, EventCounts, Policy, State};
 use pumpwatch::model::log::{Feed, LogRecord, RecordCounts};
+use pumpwatch::render;
 use pumpwatch::stream::{
-    EmbeddedBroker, InputSettings, Observer, Pace, Role, Shutdown, Start, StreamError, StreamSettings, Topics, run,
+    EmbeddedBroker, InputSettings, Observer, Pace, ReplaySink, Role, Said, Shutdown, Start, StreamError,
+    StreamSettings, Topics, run,
 };
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -428,6 +430,43 @@ pub fn commit(settings: &StreamSettings, group: &str, topic: &str, positions: &[
         element.set_metadata(metadata);
     }
     consumer.commit(&list, rdkafka::consumer::CommitMode::Sync).unwrap();
+}
+
+/// Every record of the outputs under its origin: topic, key and value.
+pub type Published = BTreeMap<(String, String), (Option<Vec<u8>>, Option<Vec<u8>>)>;
+
+pub fn published(settings: &StreamSettings) -> Published {
+    let topics = &settings.topics;
+    let mut all = Published::new();
+    for topic in [&topics.alerts, &topics.blocklist, &topics.stats, &topics.audit] {
+        for seen in read_all(settings, topic) {
+            let origin = seen.header("pumpwatch-origin").unwrap().to_string();
+            let record = (seen.key, seen.value);
+            if let Some(before) = all.insert((topic.clone(), origin), record.clone()) {
+                assert_eq!(before, record, "published twice under one origin, with other bytes");
+            }
+        }
+    }
+    all
+}
+
+/// Keeps what a replay says.
+pub struct Collect<'a>(&'a StreamSettings, pub Published);
+
+impl<'a> Collect<'a> {
+    pub fn new(settings: &'a StreamSettings) -> Self {
+        Self(settings, Published::new())
+    }
+}
+
+impl ReplaySink for Collect<'_> {
+    fn said(&mut self, said: Said) -> std::io::Result<()> {
+        let record = render::effect(&said.effect);
+        let topic = self.0.output_topic(record.topic).to_string();
+        let origin = format!("{}/{}/{}", said.partition, said.offset, said.index);
+        self.1.insert((topic, origin), (record.key, record.value));
+        Ok(())
+    }
 }
 
 pub fn now() -> i64 {
