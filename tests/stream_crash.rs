@@ -189,3 +189,32 @@ fn a_topic_that_is_missing_and_a_log_of_another_size_are_refused_with_a_sentence
     let error = Running::start(&other, Role::Router).ended().unwrap_err();
     assert!(error.to_string().contains("belong to another internal log"), "{error}");
 }
+
+#[test]
+fn a_log_that_cannot_be_folded_ends_the_process_with_a_sentence() {
+    let unreadable_policy = LogRecord::Policy(pumpwatch::model::log::PolicyRecord {
+        canonical: "{}".into(),
+        config_hash: "other".into(),
+        ..settings().policy
+    });
+    for (record, sentence) in [
+        (b"{}".to_vec(), "this is not a record of the internal log"),
+        (
+            unreadable_policy.encode(),
+            "the detector panicked: the policy at offset",
+        ),
+    ] {
+        let (_broker, settings) = broker();
+        let running = Running::start(&settings, Role::All);
+        running.until("the log is begun and owned", |w| {
+            w.assigned.lock().unwrap().get("detector") == Some(&(LOG_PARTITIONS as usize))
+        });
+        let writer = Writer::new(&settings);
+        writer.put(&settings.topics.events, 1, now(), &record);
+        writer.flush();
+        let begun = std::time::Instant::now();
+        let error = running.ended().unwrap_err();
+        assert!(error.to_string().contains(sentence), "{error}");
+        assert!(begun.elapsed().as_secs() < 10, "the error is heard at once");
+    }
+}

@@ -170,8 +170,10 @@ fn log(settings: &StreamSettings) -> Result<String, StreamError> {
             partition,
         })
         .collect();
-    let ends = patiently(settings.pace.connect, |left| offsets_at(&consumer, &feeds, Offset::End, left))
-        .map_err(|error| StreamError::from_kafka(&format!("reading `{topic}`"), &settings.brokers, &error))?;
+    let ends = patiently(settings.pace.connect, |left| {
+        offsets_at(&consumer, &feeds, Offset::End, left)
+    })
+    .map_err(|error| StreamError::from_kafka(&format!("reading `{topic}`"), &settings.brokers, &error))?;
     let records: i64 = ends.iter().map(|(_, end)| end).sum();
     Ok(match agreed {
         Some(header) => format!(
