@@ -150,7 +150,9 @@ impl Membership {
 
     /// The consumer; there until this value is gone.
     pub(crate) fn consumer(&self) -> &Arc<BaseConsumer<GroupContext>> {
-        self.0.as_ref().expect("it is taken only by those who consume the membership")
+        self.0
+            .as_ref()
+            .expect("it is taken only by those who consume the membership")
     }
 
     /// Leaves on this thread, the one that polls.

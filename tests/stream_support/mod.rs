@@ -155,7 +155,7 @@ pub fn real(name: &str) -> StreamSettings {
     let named = |topic: &str| format!("{prefix}.{topic}");
     let mut settings = settings();
     settings.brokers = brokers;
-    settings.group = prefix.clone();
+    settings.group.clone_from(&prefix);
     settings.properties.clear();
     let topics = &mut settings.topics;
     for topic in [
