@@ -96,8 +96,7 @@ impl State {
         self.engine.as_ref().map(|e| e.counts).unwrap_or_default()
     }
 
-    /// Events that still wait for log time to reach them: not yet in
-    /// [`State::counts`].
+    /// Events that are counted and still wait for log time to reach them.
     pub fn waiting(&self) -> usize {
         self.order.waiting()
     }
@@ -156,7 +155,10 @@ pub fn step(state: &mut State, input: &Input, effects: &mut Vec<Effect>) {
             }
             return;
         }
-        LogRecord::Events(batch) => state.order.admit(batch),
+        LogRecord::Events(batch) => {
+            let engine = engine_of(&mut state.engine, input);
+            state.order.admit(batch, |event| engine.accept(event));
+        }
         LogRecord::Tick(tick) => {
             let alarms = state.order.tick(tick);
             let engine = engine_of(&mut state.engine, input);

@@ -178,6 +178,7 @@ impl Fold {
             next_offset: self.record,
             clock,
             started: self.record > 0,
+            idle_ms: 0,
             counts: self.counts,
         };
         let tick = Tick {

@@ -206,6 +206,8 @@ pub struct FeedProgress {
     pub clock: Millis,
     /// Whether the feed has ever held a record.
     pub started: bool,
+    /// For how long it has been confirmed to hold nothing more, in milliseconds.
+    pub idle_ms: i64,
     /// Records of this feed so far, by what became of them.
     pub counts: RecordCounts,
 }

@@ -175,6 +175,24 @@ impl Engine {
         self.timers.set(at, due);
     }
 
+    /// Counts an event as what it is, as soon as it is read; only one that counts
+    /// goes on to its place in time.
+    pub(crate) fn accept(&mut self, event: &RoutedEvent) -> bool {
+        let counts = &mut self.counts;
+        let outcome = if event.time - event.record_time > FUTURE_MS {
+            &mut counts.quarantined
+        } else if event.record_time - event.time > self.policy.lateness_ms {
+            &mut counts.late
+        } else if !self.dedup.insert(event.id, event.arrival, self.policy.lateness_ms) {
+            &mut counts.duplicate
+        } else {
+            counts.counted += 1;
+            return true;
+        };
+        *outcome += 1;
+        false
+    }
+
     /// One event at its place in time.
     pub(crate) fn on_event(&mut self, event: &RoutedEvent, order: &Order, effects: &mut Vec<Effect>) {
         self.advance(event.arrival, order, effects);
@@ -182,19 +200,6 @@ impl Engine {
             self.keeping_house = true;
             self.due(self.now.floor_to(MINUTE) + MINUTE, Due::Housekeeping);
         }
-        if event.time - event.record_time > FUTURE_MS {
-            self.counts.quarantined += 1;
-            return;
-        }
-        if event.record_time - event.time > self.policy.lateness_ms {
-            self.counts.late += 1;
-            return;
-        }
-        if !self.dedup.insert(event.id, self.now, self.policy.lateness_ms) {
-            self.counts.duplicate += 1;
-            return;
-        }
-        self.counts.counted += 1;
         let tenant = self.tenant_ix(&event.tenant, effects);
         let app = self.app_ix(tenant, &event.app, effects);
         match &event.body {

@@ -32,6 +32,8 @@ impl Dedup {
     /// Whether `id` is new; it is remembered from now on.
     pub(crate) fn insert(&mut self, id: Token, now: Millis, horizon_ms: i64) -> bool {
         let full = self.young.len() >= GENERATION_MAX;
+        // Feeds differ in how far they have got: the horizon follows the foremost.
+        let now = now.max(self.turned);
         if full || now - self.turned >= horizon_ms {
             self.overflows += u64::from(full && now - self.turned < horizon_ms);
             std::mem::swap(&mut self.young, &mut self.old);

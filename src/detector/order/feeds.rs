@@ -3,10 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::model::log::{Feed, FeedScope, RecordCounts, Tick};
-use crate::model::{MINUTE, Millis};
+use crate::model::{MINUTE, Millis, SECOND};
 
 /// A feed that no member has spoken of for this long is left out of log time.
 const OWNERLESS_MS: i64 = 5 * MINUTE;
+
+/// A feed that has held nothing more for this long does not hold log time back:
+/// else the quiet partition of a backfill would stop time where it ended.
+pub(super) const IDLE_MS: i64 = 5 * SECOND;
+/// What a member said of idleness counts for this long.
+const SAID_MS: i64 = 3 * SECOND;
 
 /// Share of dead letters among an input's records that is worth a finding, and
 /// the records and time over which it is judged.
@@ -36,6 +42,7 @@ struct FeedState {
 struct Progress {
     clock: Millis,
     started: bool,
+    idle_ms: i64,
     scope: FeedScope,
     generation: i32,
     wall: Millis,
@@ -87,6 +94,7 @@ impl Feeds {
                 Some(known) => {
                     known.clock = word.clock;
                     known.started |= word.started;
+                    known.idle_ms = word.idle_ms;
                     known.scope = word.scope.clone();
                     known.generation = tick.generation;
                     known.wall = tick.wall;
@@ -99,6 +107,7 @@ impl Feeds {
                     state.progress = Some(Progress {
                         clock: word.clock,
                         started: word.started,
+                        idle_ms: word.idle_ms,
                         scope: word.scope.clone(),
                         generation: tick.generation,
                         wall: tick.wall,
@@ -120,8 +129,8 @@ impl Feeds {
         alarms
     }
 
-    /// Log time is the smallest clock of the feeds that have an owner; it never
-    /// falls. While no feed has ever held a record there is nothing to time: the
+    /// Log time is the smallest clock of the feeds that have an owner and are not
+    /// idle; it never falls. While no feed has ever held a record there is nothing to time: the
     /// wall clock that empty feeds follow must not outrun a backlog's first record.
     fn advance(&mut self) {
         let known = || {
@@ -133,8 +142,12 @@ impl Feeds {
         if !known().any(|p| p.started) {
             return;
         }
-        if let Some(smallest) = known().map(|p| p.clock).min() {
-            self.log_time = self.log_time.max(smallest);
+        let idle = |p: &&Progress| p.idle_ms >= IDLE_MS && self.wall - p.wall <= SAID_MS;
+        let smallest = known().filter(|p| !idle(p)).map(|p| p.clock).min();
+        // When nothing is left to read anywhere, time is where the input ended.
+        let ended = || known().filter(|p| p.started).map(|p| p.clock).max();
+        if let Some(time) = smallest.or_else(ended) {
+            self.log_time = self.log_time.max(time);
         }
     }
 

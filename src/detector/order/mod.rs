@@ -60,8 +60,9 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// Takes the events that their feed has not given before.
-    pub(crate) fn admit(&mut self, batch: &EventBatch) {
+    /// Takes the events that their feed has not given before and that `accept`
+    /// does not put aside.
+    pub(crate) fn admit(&mut self, batch: &EventBatch, mut accept: impl FnMut(&RoutedEvent) -> bool) {
         for event in &batch.events {
             let Some(feed) = batch.feeds.get(usize::from(event.feed)) else {
                 panic!(
@@ -70,7 +71,7 @@ impl Order {
                     batch.feeds.len()
                 );
             };
-            if self.feeds.admit(feed, event.offset, event.index) {
+            if self.feeds.admit(feed, event.offset, event.index) && accept(event) {
                 self.waiting.push(Reverse(Waiting {
                     feed: feed.clone(),
                     event: event.clone(),
@@ -179,6 +180,7 @@ mod tests {
                 next_offset: 0,
                 clock: Millis(clock),
                 started: true,
+                idle_ms: 0,
                 counts: RecordCounts::default(),
             })
             .collect();
@@ -199,10 +201,8 @@ mod tests {
             let f = usize::from(feed);
             clocks[f] += gap;
             offsets[f] += 1;
-            order.admit(&EventBatch {
-                feeds: feeds(),
-                events: vec![event(feed, offsets[f], clocks[f])],
-            });
+            let events = vec![event(feed, offsets[f], clocks[f])];
+            order.admit(&EventBatch { feeds: feeds(), events }, |_| true);
             if n % step == 0 {
                 order.tick(&tick(&clocks));
             }
@@ -228,11 +228,31 @@ mod tests {
     fn a_record_read_twice_is_taken_once() {
         let mut order = Order::default();
         for offset in [1, 2, 2, 1, 3] {
-            order.admit(&EventBatch {
-                feeds: feeds(),
-                events: vec![event(0, offset, offset)],
-            });
+            let events = vec![event(0, offset, offset)];
+            order.admit(&EventBatch { feeds: feeds(), events }, |_| true);
         }
         assert_eq!(order.waiting(), 3);
+    }
+
+    #[test]
+    fn an_idle_feed_does_not_hold_time_back_while_its_owner_speaks() {
+        let mut order = Order::default();
+        let mut said = tick(&[100, 200, 300]);
+        said.feeds[0].idle_ms = feeds::IDLE_MS;
+        order.tick(&said);
+        assert_eq!(order.log_time(), Millis(200));
+        // Its owner falls silent: what it held may be out of date.
+        let mut later = tick(&[0, 400, 500]);
+        later.wall = Millis(10_000);
+        later.feeds.remove(0);
+        order.tick(&later);
+        assert_eq!(order.log_time(), Millis(200));
+        let mut all = tick(&[150, 400, 500]);
+        all.wall = Millis(11_000);
+        for feed in &mut all.feeds {
+            feed.idle_ms = feeds::IDLE_MS;
+        }
+        order.tick(&all);
+        assert_eq!(order.log_time(), Millis(500));
     }
 }

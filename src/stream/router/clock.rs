@@ -17,6 +17,8 @@ pub(crate) struct FeedClock {
     live: bool,
     /// Wall time up to which passing time is accounted for.
     seen_until: Option<Millis>,
+    /// Wall time since which no record came.
+    quiet_since: Option<Millis>,
 }
 
 impl FeedClock {
@@ -32,6 +34,7 @@ impl FeedClock {
             started,
             live,
             seen_until: None,
+            quiet_since: None,
         }
     }
 
@@ -50,6 +53,15 @@ impl FeedClock {
         self.live
     }
 
+    /// How long the feed has been confirmed to hold nothing more, in milliseconds,
+    /// by answers the last of which still holds at `wall`.
+    pub(crate) fn idle_ms(&self, wall: Millis) -> i64 {
+        match (self.quiet_since, self.seen_until) {
+            (Some(quiet), Some(seen)) if wall - seen <= CONFIRMATION_MS => (seen - quiet).max(0),
+            _ => 0,
+        }
+    }
+
     /// Where the feed would stand after a record of this time: the record's arrival.
     pub(crate) fn arrival(&self, record_time: Millis) -> Millis {
         if self.started {
@@ -66,6 +78,7 @@ impl FeedClock {
         self.clock = self.arrival(record_time);
         self.started = true;
         self.seen_until = Some(wall);
+        self.quiet_since = Some(wall);
         self.clock
     }
 
@@ -84,6 +97,7 @@ impl FeedClock {
                 self.clock = self.clock + passed;
             }
         }
+        self.quiet_since.get_or_insert(asked);
         if self.seen_until.is_none_or(|since| asked > since) {
             self.seen_until = Some(asked);
         }

@@ -60,7 +60,7 @@ impl Router<'_> {
             .slots
             .iter()
             .filter(|slot| slot.source != Source::Feedback)
-            .map(super::Slot::progress)
+            .map(|slot| slot.progress(wall))
             .collect();
         for feeds in feeds.chunks(TICK_FEEDS_MAX) {
             let record = LogRecord::Tick(Tick {

@@ -164,13 +164,14 @@ impl<'c> Slot<'c> {
     }
 
     /// The feed's line in a tick.
-    pub(crate) fn progress(&self) -> FeedProgress {
+    pub(crate) fn progress(&self, wall: Millis) -> FeedProgress {
         FeedProgress {
             feed: self.feed.clone(),
             scope: self.scope.clone(),
             next_offset: self.next_offset,
             clock: self.standing(),
             started: self.clock.started() || self.has_more(),
+            idle_ms: if self.has_more() { 0 } else { self.clock.idle_ms(wall) },
             counts: self.counts,
         }
     }
