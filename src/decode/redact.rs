@@ -162,17 +162,22 @@ fn secret_span(value: &[u8], start: usize, level: usize) -> (usize, usize) {
     match value.get(start + slashes) {
         Some(b'"') => {
             let open = start + slashes + 1;
-            let end = string_end(value, open, level);
-            if slashes == level {
-                (open, end)
+            // Another quoting than the name's is broken JSON.
+            let end = if slashes == level {
+                string_end(value, open, level)
             } else {
-                (open, end.max(string_end(value, open, slashes)))
-            }
+                value.len()
+            };
+            (open, end)
         }
         Some(b'{' | b'[') => {
             let end = balanced_end(value, start, level);
             // What is no JSON has no end that could be relied on.
-            let end = if is_json(&value[start..end], level) { end } else { value.len() };
+            let end = if is_json(&value[start..end], level) {
+                end
+            } else {
+                value.len()
+            };
             (start, end)
         }
         _ => {
@@ -328,7 +333,7 @@ mod tests {
             ),
             (r#"{"pin":"never closed"#, r#"{"pin":"[redacted]"#),
             (r#"{"pin":"otp" : "123","x":1}"#, r#"{"pin":"[redacted]"#),
-            (r#"{\"otp":"12\"34","x":1}"#, r#"{\"otp":"[redacted]","x":1}"#),
+            (r#"{\"otp":"12\"34","x":1}"#, r#"{\"otp":"[redacted]"#),
             (
                 r#"{"Message":"{\"code\":\"AYA\\\"De\",\"to\":\"+1\"}"}"#,
                 r#"{"Message":"{\"code\":\"[redacted]\",\"to\":\"+1\"}"}"#,

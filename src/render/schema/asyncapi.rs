@@ -5,8 +5,6 @@
 //! every AsyncAPI tool reads. Keys and headers are described by hand; a test holds
 //! them against what is rendered.
 
-use std::ops::Not;
-
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -345,16 +343,16 @@ fn cloud_event_headers(types: &[&str], has_value: bool) -> Value {
     if has_value {
         properties["content-type"] = json!({"const": APPLICATION_JSON});
     }
-    headers(properties, &[])
+    headers(&properties, &[])
 }
 
 /// Every header is there but the `optional`.
-fn headers(properties: Value, optional: &[&str]) -> Value {
+fn headers(properties: &Value, optional: &[&str]) -> Value {
     let required: Vec<&String> = properties
         .as_object()
         .into_iter()
         .flat_map(Map::keys)
-        .filter(|name| optional.contains(&name.as_str()).not())
+        .filter(|name| !optional.contains(&name.as_str()))
         .collect();
     json!({"type": "object", "required": required, "properties": properties})
 }
