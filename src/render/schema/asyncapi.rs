@@ -388,7 +388,7 @@ fn dead_letter(output: &mut SchemaGenerator) -> Message {
         title: "A record that could not be used",
         key: json!({"description": "The original key, or none."}),
         headers: headers(
-            properties,
+            &properties,
             &["content-type", "pumpwatch-truncated", "pumpwatch-withheld"],
         ),
         payload: json!({
