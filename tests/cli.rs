@@ -201,14 +201,37 @@ fn an_unusable_input_is_code_65() {
 }
 
 #[test]
-fn the_schema_of_the_configuration_is_json() {
-    let output = pumpwatch()
-        .args(["schema", "config"])
-        .assert()
-        .code(0)
-        .stderr(is_empty());
-    let schema: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
-    assert_eq!(schema, pumpwatch::config::schema());
+fn every_schema_is_that_on_disk_and_without_a_name_all_are_printed() {
+    let print = |arguments: &[&str]| {
+        let output = pumpwatch()
+            .arg("schema")
+            .args(arguments)
+            .assert()
+            .code(0)
+            .stderr(is_empty());
+        String::from_utf8(output.get_output().stdout.clone()).unwrap()
+    };
+    let all: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&print(&[])).unwrap();
+    assert_eq!(all.len(), 9);
+    for (name, schema) in &all {
+        let file = match name.as_str() {
+            "asyncapi" | "openapi" => format!("{name}.json"),
+            _ => format!("{name}.schema.json"),
+        };
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("schemas")
+            .join(file);
+        let printed = print(&[name]);
+        assert_eq!(printed, std::fs::read_to_string(path).unwrap(), "{name}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&printed).unwrap(),
+            *schema,
+            "{name}"
+        );
+    }
+    for name in ["event", "finding", "block", "stats", "config", "asyncapi", "openapi"] {
+        assert!(all.contains_key(name), "{name}");
+    }
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn destinations(value: &Value, found: &mut Vec<String>) {
 }
 
 fn check(format: Format, record: &[u8]) -> &'static str {
-    let _ = redact_secrets(format, record);
+    let _ = redact_secrets(Some(format), record);
     match decode(format, &META, Some(record)) {
         Ok(Decoded::Usable(events)) => {
             assert!(!events.is_empty());

@@ -160,6 +160,30 @@ async fn tokens_guard_everything_but_health_and_metrics() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_interface_describes_itself_and_answers_as_described() {
+    let running = start(Limits::default(), &[Secret::new(TOKEN)]).await;
+    let ask_with = |path: String| async move {
+        let head = format!("Host: x\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close");
+        ask(running.address, &format!("GET {path} HTTP/1.1\r\n{head}\r\n\r\n")).await
+    };
+    assert_eq!(get(running.address, "/api/openapi.json").await.0, 401);
+    let (status, _, body) = ask_with("/api/openapi.json".into()).await;
+    let document = json(&body);
+    assert_eq!(status, 200);
+    assert_eq!(document, pumpwatch::serve::openapi::document());
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let (status, head, _) = ask_with(path.clone()).await;
+        let described = &item["get"]["responses"][status.to_string()]["content"];
+        let media_types: Vec<_> = described.as_object().unwrap().keys().collect();
+        assert_eq!(media_types.len(), 1, "{path}");
+        assert!(
+            head.contains(&format!("content-type: {}", media_types[0])),
+            "{path}: {head}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heads_are_bounded_in_size_and_time() {
     let limits = Limits {
         header_timeout: Duration::from_millis(300),

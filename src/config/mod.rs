@@ -25,6 +25,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::detector::Policy;
+use crate::render::schema::of_input;
 
 pub use env::ENV_PREFIX;
 pub use error::ConfigError;
@@ -216,7 +217,7 @@ impl Config {
 
 /// The JSON Schema of the configuration file.
 pub fn schema() -> Value {
-    schemars::schema_for!(raw::RawConfig).to_value()
+    of_input::<raw::RawConfig>("config", "Pumpwatch configuration")
 }
 
 fn read_file(path: &Path) -> Result<String, ConfigError> {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::format::DEFAULT_FORMAT;
 use super::scalars::{FileRef, RawProperty, optional_text, text};
 use super::units::{Size, Span};
+use crate::model::topics;
 
 /// Configuration of Pumpwatch. Every key may also be set as an environment variable `PUMPWATCH__SECTION__KEY`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -114,14 +115,14 @@ pub(super) struct RawTopics {
 impl Default for RawTopics {
     fn default() -> Self {
         Self {
-            events: "pumpwatch.events.v1".into(),
-            snapshots: "pumpwatch.snapshots.v1".into(),
-            alerts: "sms.pumping.alerts.v1".into(),
-            blocklist: "sms.pumping.blocklist.v1".into(),
-            stats: "sms.pumping.stats.v1".into(),
-            dead_letters: "sms.pumping.dlq.v1".into(),
-            audit: "sms.pumping.audit.v1".into(),
-            feedback: "sms.pumping.feedback.v1".into(),
+            events: topics::EVENTS.into(),
+            snapshots: topics::SNAPSHOTS.into(),
+            alerts: topics::ALERTS.into(),
+            blocklist: topics::BLOCKLIST.into(),
+            stats: topics::STATS.into(),
+            dead_letters: topics::DEAD_LETTERS.into(),
+            audit: topics::AUDIT.into(),
+            feedback: topics::FEEDBACK.into(),
         }
     }
 }

@@ -7,7 +7,7 @@ use compact_str::CompactString;
 
 use crate::detector::Policy;
 use crate::detector::policy::TenantPolicy;
-use crate::model::{Currency, DAY, Micros, Mode, Money, SECOND};
+use crate::model::{Currency, DAY, Micros, Mode, Money, SECOND, topics};
 
 use super::env::Origins;
 use super::raw::{
@@ -30,7 +30,7 @@ const KEY_BYTES_MIN: usize = 16;
 const TOKEN_LEN_MIN: usize = 16;
 const FALSE_ALARMS_MAX: f64 = 1_000.0;
 const STATE_BYTES: std::ops::RangeInclusive<u64> = (16 << 20)..=(1 << 40);
-const INPUTS_DEFAULT: [&str; 3] = ["sms.send.v1", "sms.verification.v1", "sms.delivery.v1"];
+const INPUTS_DEFAULT: [&str; 3] = [topics::SEND, topics::VERIFICATION, topics::DELIVERY];
 
 /// Everything that is wrong, in the order in which it was found.
 #[derive(Debug, Default)]

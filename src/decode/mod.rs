@@ -45,6 +45,7 @@ use thiserror::Error;
 pub use canonical::{FileLine, decode_line};
 pub use feedback::decode_feedback;
 pub use guard::{DEPTH_MAX, EVENTS_PER_RECORD_MAX, RECORD_BYTES_MAX};
+pub(crate) use redact::is_secret_name;
 pub use redact::redact_secrets;
 pub use refusal::{IgnoreReason, Refusal, RefusalReason};
 
@@ -124,7 +125,8 @@ pub struct FormatInfo {
     pub carries: Carries,
     /// Decodes one record.
     decode: fn(&RecordMeta<'_>, &str) -> Result<Decoded, Refusal>,
-    /// Keys whose values are secrets, at any depth.
+    /// Keys whose values are secrets, at any depth, beside those that are secrets
+    /// everywhere (see `redact`); case, `-` and `_` do not matter.
     secrets: &'static [&'static str],
 }
 

@@ -48,7 +48,7 @@ pub(super) const FORMAT: FormatInfo = FormatInfo {
         deliveries: true,
     },
     decode,
-    secrets: &["body", "Body", "code"],
+    secrets: &["body", "code"],
 };
 
 pub(super) const PROVIDER: &str = "twilio";

@@ -8,6 +8,7 @@ mod money;
 mod number;
 pub mod routing;
 mod time;
+pub mod topics;
 
 pub use event::{
     Client, DEFAULT_NAME, Delivery, DeliveryStatus, Destination, Event, EventBody, Feedback, Outcome, Send, SendStatus,

@@ -13,17 +13,18 @@
 //! | `pumpwatch-truncated` | what was cut, with its original length in bytes: `value=20971520` |
 //! | `pumpwatch-withheld` | what is withheld: `value`, `key`, `headers` |
 //!
-//! Known secrets are redacted in every case (see `redact`). Under
+//! Known secrets are redacted in every case (see [`redact_secrets`]). Under
 //! [`Disclosure::Withheld`] the value becomes `{"length":n,"digest":"…"}`; a key or
 //! header in which seven digits stand in a row may hold a number, and is left out.
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json::to_bytes;
-use super::redact::{is_secret_name, redact};
 use super::{APPLICATION_JSON, Header, OutputTopic, RenderedRecord};
+use crate::decode::{Format, is_secret_name, redact_secrets};
 use crate::model::E164_DIGITS_MIN;
 
 /// Longest reason that is written, in bytes.
@@ -45,8 +46,8 @@ pub struct DeadLetter<'a> {
     pub offset: i64,
     /// The step that refused it.
     pub stage: Stage,
-    /// The declared format of the input, as in `twilio_event_streams`.
-    pub format: &'a str,
+    /// The declared format of the input; `None` for feedback.
+    pub format: Option<Format>,
     /// The reason, one word for each kind.
     pub reason: &'a str,
     /// The reason in a sentence; cut after 1,024 bytes.
@@ -92,9 +93,12 @@ pub enum Disclosure<'a> {
 }
 
 /// What stands for a withheld value.
-#[derive(Serialize)]
-struct Withheld {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Withheld {
+    /// Bytes of the value.
     length: usize,
+    /// Keyed digest of the value, 64 hex digits: equal values have equal digests.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
     digest: String,
 }
 
@@ -176,7 +180,7 @@ impl<'a> Shown<'a> {
         match disclosure {
             Disclosure::Original => Self {
                 key: letter.key,
-                value: letter.value.map(redact),
+                value: letter.value.map(|value| redact_secrets(letter.format, value)),
                 headers: headers.collect(),
                 withheld: Vec::new(),
             },
@@ -227,10 +231,15 @@ fn own_headers(letter: &DeadLetter<'_>) -> Vec<Header> {
         Header::text("__connect.errors.partition", letter.partition.to_string()),
         Header::text("__connect.errors.offset", letter.offset.to_string()),
         Header::text("__connect.errors.stage", letter.stage.as_str()),
-        Header::text("__connect.errors.class.name", letter.format),
+        Header::text("__connect.errors.class.name", format_name(letter.format)),
         Header::text("__connect.errors.exception.class.name", letter.reason),
         Header::text("__connect.errors.exception.message", cut_text(letter.message)),
     ]
+}
+
+/// How the header calls the decoder.
+pub(super) fn format_name(format: Option<Format>) -> &'static str {
+    format.map_or("feedback", Format::name)
 }
 
 fn cut_text(text: &str) -> &str {
@@ -284,7 +293,7 @@ mod tests {
             partition: 3,
             offset: 42,
             stage: Stage::Decode,
-            format: "canonical",
+            format: Some(Format::CANONICAL),
             reason: "not_json",
             message: "the value is not JSON: expected `,` at byte 17",
             key,

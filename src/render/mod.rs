@@ -8,7 +8,7 @@
 //! | `audit` | one entry of the audit trail |
 //! | `canonical` | events and feedback in the canonical format, and what `decode` prints |
 //! | `dead_letter` | a record that could not be used, with its origin and the reason |
-//! | `schema` | the JSON Schemas of all of these and of the input, made from the same types |
+//! | `schema` | the JSON Schemas of all of these and of the input, made from the same types, and AsyncAPI |
 //! | `json` | how numbers and times are printed |
 //!
 //! Everything here is a pure function of its arguments: the same effect gives the
@@ -31,7 +31,6 @@ pub mod canonical;
 pub mod dead_letter;
 mod json;
 pub mod ocsf;
-mod redact;
 pub mod schema;
 pub mod stats;
 
@@ -107,6 +106,10 @@ pub struct FindingFormat {
 
 /// Every way to write a finding; the first is the native one.
 pub const FINDING_FORMATS: &[FindingFormat] = &[ocsf::FORMAT];
+
+/// The header that says where in the internal log a record comes from. Whoever
+/// publishes adds it.
+pub const ORIGIN_HEADER: &str = "pumpwatch-origin";
 
 /// The media type of every value written here.
 pub(crate) const APPLICATION_JSON: &str = "application/json";

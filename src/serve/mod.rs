@@ -4,6 +4,7 @@
 //! are configured. Connections, header sizes, bodies and times are all bounded.
 
 mod auth;
+pub mod openapi;
 mod routes;
 mod server;
 mod view;

@@ -10,14 +10,16 @@ use axum::http::header::{
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::config::Secret;
 use crate::telemetry::{CONTENT_TYPE, Health, Metrics, Report};
 
 use super::auth::Tokens;
+use super::openapi;
 
 /// Paths that ask for no token: probes and scrapers have none.
 const OPEN_PATHS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
@@ -43,12 +45,21 @@ impl App {
     }
 }
 
+/// Every path; `openapi` describes them.
+fn routes() -> [(&'static str, MethodRouter<App>); 4] {
+    [
+        ("/livez", get(livez)),
+        ("/readyz", get(readyz)),
+        ("/metrics", get(metrics)),
+        ("/api/openapi.json", get(openapi_json)),
+    ]
+}
+
 /// All routes with their guards.
 pub(super) fn router(app: App, request_timeout: Duration, body_bytes_max: usize) -> Router {
-    Router::new()
-        .route("/livez", get(livez))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, (path, answer)| router.route(path, answer))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(body_bytes_max))
@@ -106,10 +117,14 @@ async fn metrics(State(app): State<App>) -> Response {
     ([(CONTENT_TYPE_HEADER, CONTENT_TYPE)], app.metrics.encode()).into_response()
 }
 
+async fn openapi_json() -> Response {
+    ([(CONTENT_TYPE_HEADER, "application/json")], openapi::text()).into_response()
+}
+
 async fn not_found() -> Response {
     problem(
         StatusCode::NOT_FOUND,
-        "there is nothing under this path; there are /livez, /readyz and /metrics",
+        "there is nothing under this path; there are /livez, /readyz, /metrics and /api/openapi.json",
     )
 }
 
@@ -117,6 +132,39 @@ async fn method_not_allowed() -> Response {
     problem(StatusCode::METHOD_NOT_ALLOWED, "this path can only be read; use GET")
 }
 
-fn problem(status: StatusCode, sentence: &str) -> Response {
-    (status, Json(json!({"status": status.as_u16(), "error": sentence}))).into_response()
+/// Why a request was not answered.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Problem {
+    /// The status of the answer.
+    #[schemars(range(min = 400, max = 599))]
+    status: u16,
+    /// What to change, in a sentence.
+    error: &'static str,
+}
+
+fn problem(status: StatusCode, error: &'static str) -> Response {
+    let problem = Problem {
+        status: status.as_u16(),
+        error,
+    };
+    (status, Json(problem)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_document_describes_what_is_routed_and_what_is_open() {
+        let document = openapi::document();
+        let paths = document["paths"].as_object().unwrap();
+        let routed: BTreeSet<_> = routes().iter().map(|(path, _)| *path).collect();
+        assert_eq!(paths.keys().map(String::as_str).collect::<BTreeSet<_>>(), routed);
+        for (path, item) in paths {
+            let open = item["get"]["security"].as_array().unwrap().is_empty();
+            assert_eq!(open, OPEN_PATHS.contains(&path.as_str()), "{path}");
+        }
+    }
 }

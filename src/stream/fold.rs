@@ -118,14 +118,11 @@ impl PartitionFold {
     }
 }
 
-/// The value of the header `pumpwatch-origin`: `partition/offset/index` in the
+/// The value of the header [`ORIGIN_HEADER`](crate::render::ORIGIN_HEADER): `partition/offset/index` in the
 /// internal log.
 pub fn origin(partition: i32, offset: i64, index: usize) -> String {
     format!("{partition}/{offset}/{index}")
 }
-
-/// Name of the header that carries [`origin`].
-pub const ORIGIN_HEADER: &str = "pumpwatch-origin";
 
 #[cfg(test)]
 mod tests {

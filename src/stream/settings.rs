@@ -6,8 +6,8 @@ use std::time::Duration;
 use compact_str::CompactString;
 
 use crate::decode::Format;
-use crate::model::DEFAULT_NAME;
 use crate::model::log::{FeedScope, PolicyRecord};
+use crate::model::{DEFAULT_NAME, topics};
 use crate::render::OutputTopic;
 
 /// How many partitions a new internal log gets.
@@ -57,13 +57,13 @@ pub struct Topics {
 impl Default for Topics {
     fn default() -> Self {
         Self {
-            events: "pumpwatch.events.v1".into(),
-            alerts: "sms.pumping.alerts.v1".into(),
-            blocklist: "sms.pumping.blocklist.v1".into(),
-            stats: "sms.pumping.stats.v1".into(),
-            audit: "sms.pumping.audit.v1".into(),
-            dead_letters: "sms.pumping.dlq.v1".into(),
-            feedback: "sms.pumping.feedback.v1".into(),
+            events: topics::EVENTS.into(),
+            alerts: topics::ALERTS.into(),
+            blocklist: topics::BLOCKLIST.into(),
+            stats: topics::STATS.into(),
+            audit: topics::AUDIT.into(),
+            dead_letters: topics::DEAD_LETTERS.into(),
+            feedback: topics::FEEDBACK.into(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Everything that is published: its looks, its schemas, and OCSF's rules.
 
+mod documents;
 mod fixtures;
 mod ocsf;
 mod properties;

@@ -6,8 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use jsonschema::Validator;
+use pumpwatch::decode::{Decoded, Format, RecordMeta, decode, decode_feedback};
 use pumpwatch::detector::Effect;
-use pumpwatch::model::BlockChange;
+use pumpwatch::model::{BlockChange, Feedback, Millis};
 use pumpwatch::render::{self, schema};
 use serde_json::{Value, json};
 
@@ -37,19 +38,31 @@ fn assert_valid(validator: &Validator, value: &Value) {
     assert!(errors.is_empty(), "{errors:#?}\n{value:#}");
 }
 
+/// Every JSON Schema by its name.
+fn schemas() -> Vec<(&'static str, Value)> {
+    let rendered = schema::NAMES.iter().map(|&name| (name, schema::schema(name).unwrap()));
+    rendered.chain([("config", pumpwatch::config::schema())]).collect()
+}
+
 #[test]
 fn the_schemas_on_disk_are_those_of_the_code() {
-    for name in schema::NAMES {
-        let schema = schema::schema(name).unwrap();
-        let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
-        let path = folder().join(format!("{name}.schema.json"));
+    let schemas = schemas()
+        .into_iter()
+        .map(|(name, schema)| (format!("{name}.schema.json"), schema));
+    let documents = [
+        ("asyncapi.json".to_owned(), schema::asyncapi::document()),
+        ("openapi.json".to_owned(), pumpwatch::serve::openapi::document()),
+    ];
+    for (file, document) in schemas.chain(documents) {
+        let text = format!("{}\n", serde_json::to_string_pretty(&document).unwrap());
+        let path = folder().join(&file);
         if std::env::var_os("UPDATE_SCHEMAS").is_some() {
             std::fs::write(&path, &text).unwrap();
         }
         let on_disk = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(
             on_disk == text,
-            "schemas/{name}.schema.json differs: UPDATE_SCHEMAS=1 cargo test --test render schemas"
+            "schemas/{file} differs: UPDATE_SCHEMAS=1 cargo test --test render schemas"
         );
     }
     assert_eq!(schema::schema("surprise"), None);
@@ -57,8 +70,7 @@ fn the_schemas_on_disk_are_those_of_the_code() {
 
 #[test]
 fn the_schemas_are_schemas_and_name_themselves() {
-    for name in schema::NAMES {
-        let schema = schema::schema(name).unwrap();
+    for (name, schema) in schemas() {
         assert!(jsonschema::draft202012::meta::is_valid(&schema), "{name}");
         assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
         assert_eq!(schema["$id"], format!("urn:pumpwatch:schema:{name}:v1"));
@@ -78,6 +90,45 @@ fn every_example_keeps_its_schema() {
         seen += 1;
     }
     assert!(seen >= 10, "only {seen} examples");
+}
+
+/// The examples of the input are read as what they say they are.
+#[test]
+fn every_example_of_the_input_decodes() {
+    let meta = RecordMeta {
+        record_time: Millis(1_795_333_700_000),
+        default_tenant: None,
+        default_app: None,
+    };
+    let (mut events, mut commands) = (0, 0);
+    for entry in std::fs::read_dir(folder().join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let example = read_json(&path);
+        if name.starts_with("event-") {
+            let decoded = decode(Format::CANONICAL, &meta, Some(&bytes));
+            let Ok(Decoded::Usable(decoded)) = decoded else {
+                panic!("{name}: {decoded:?}");
+            };
+            assert_eq!(decoded.len(), 1, "{name}");
+            assert_eq!(decoded[0].body.type_name(), example["type"], "{name}");
+            assert_eq!(decoded[0].id, example["id"].as_str().unwrap(), "{name}");
+            events += 1;
+        } else if name.starts_with("feedback-") {
+            let decoded = decode_feedback(&meta, Some(&bytes)).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let kind = match decoded {
+                Feedback::Verdict { .. } => "verdict",
+                Feedback::Safelist { .. } => "safelist",
+            };
+            assert_eq!(kind, example["type"], "{name}");
+            commands += 1;
+        }
+    }
+    assert!(
+        events >= 7 && commands >= 3,
+        "only {events} events and {commands} commands"
+    );
 }
 
 /// The example of a finding is what is written today.

@@ -1,6 +1,7 @@
 //! How every output looks.
 
 use insta::assert_snapshot;
+use pumpwatch::decode::Format;
 use pumpwatch::detector::Effect;
 use pumpwatch::model::{BlockChange, EntityKey, FindingKind, Millis};
 use pumpwatch::render::dead_letter::{self, DeadLetter, Disclosure, Stage};
@@ -178,7 +179,7 @@ fn dead_letters() {
         partition: 3,
         offset: 42,
         stage: Stage::Decode,
-        format: "canonical",
+        format: Some(Format::CANONICAL),
         reason: "missing_field",
         message: "the field `to` is missing: name the number in E.164, as in \"+998901234567\"",
         key: Some(b"acme"),

@@ -5,9 +5,10 @@
 
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
-use schemars::{JsonSchema, Schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
+pub mod asyncapi;
 pub mod event;
 pub mod feedback;
 
@@ -54,6 +55,15 @@ fn document<T: JsonSchema>(name: &str, title: &str, settings: SchemaSettings) ->
     schema.insert("$id".into(), format!("urn:pumpwatch:schema:{name}:v1").into());
     schema.insert("title".into(), title.into());
     schema.to_value()
+}
+
+/// For documents that hold the schemas of several types under `#/components/schemas`,
+/// as AsyncAPI and OpenAPI do: references point there.
+pub fn components(settings: SchemaSettings) -> SchemaGenerator {
+    settings
+        .with(|settings| settings.definitions_path = "/components/schemas".into())
+        .with_transform(RecursiveTransform(tidy))
+        .into_generator()
 }
 
 /// Formats of the standard. Strict validators refuse a schema with another one, such

@@ -23,7 +23,7 @@ use rdkafka::message::{Header, Message, OwnedHeaders};
 use self::partition::PartitionTask;
 use super::client::{group_consumer, partitions_of, plain_consumer, wall_now};
 use super::error::{StreamError, is_authorization, is_transient};
-use super::fold::{ORIGIN_HEADER, origin};
+use super::fold::origin;
 use super::group::{Committer, GroupContext, Membership, Phase, answer_assign, answer_revoke, list_of, positions_of};
 use super::observer::{Half, Observer};
 use super::offsets::Offsets;
@@ -33,7 +33,7 @@ use super::settings::StreamSettings;
 use crate::detector::Effect;
 use crate::model::Millis;
 use crate::model::log::Feed;
-use crate::render::{self, OutputTopic};
+use crate::render::{self, ORIGIN_HEADER, OutputTopic};
 
 /// Messages folded in one round, at most.
 const FOLD_MAX: usize = 500;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use rdkafka::message::{BorrowedMessage, Headers, Message, OwnedHeaders};
 
-use crate::decode::{Format, redact_secrets};
+use crate::decode::Format;
 use crate::model::log::Feed;
 use crate::render::Header;
 use crate::render::dead_letter::{DeadLetter, Disclosure, Stage, record};
@@ -39,21 +39,16 @@ pub(crate) fn outgoing(
         .headers()
         .map(|headers| headers.iter().map(|header| owned(&header)).collect())
         .unwrap_or_default();
-    // The format knows secrets of its own; `render` takes out what any may hold.
-    let value = message.payload().map(|value| match reason.format {
-        Some(format) if values == DeadLetterValues::Original => redact_secrets(format, value),
-        _ => Cow::Borrowed(value),
-    });
     let letter = DeadLetter {
         topic: &feed.topic,
         partition: feed.partition,
         offset: message.offset(),
         stage: Stage::Decode,
-        format: reason.format.map_or("feedback", Format::name),
+        format: reason.format,
         reason: reason.class,
         message: reason.message,
         key: message.key(),
-        value: value.as_deref(),
+        value: message.payload(),
         headers: &original,
     };
     let disclosure = match values {
