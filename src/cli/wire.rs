@@ -15,7 +15,7 @@ use crate::stream::{ReplayOptions, ReplaySink, Role, Said, Shutdown, StreamSetti
 use crate::telemetry::events::{ConfigLoaded, ShutdownFinished, Started};
 use crate::telemetry::{Health, Metrics, Role as SpeakingRole};
 
-use super::compose::{Service, Telemetry, stream_settings};
+use super::compose::{Service, Telemetry, exit_of, stream_settings};
 use super::error::{CliError, Exit};
 use super::output::Output;
 use super::progress::Progress;
@@ -69,7 +69,8 @@ pub(super) fn run(config: &Config, role: RunRole) -> Result<(), CliError> {
 pub(super) fn check(config: &Config) -> Result<(), CliError> {
     let settings = stream_settings(config)?;
     let mut output = Output::new();
-    let mut failure = None;
+    let mut failures: Vec<String> = Vec::new();
+    let mut exit = Exit::Broker;
     for checked in check_stream(&settings) {
         let mark = match checked.gravity {
             Gravity::Fine => "ok",
@@ -77,15 +78,19 @@ pub(super) fn check(config: &Config) -> Result<(), CliError> {
             Gravity::Failure => "failure",
         };
         output.bytes(format!("{mark}: {}\n", checked.sentence).as_bytes())?;
-        if checked.gravity == Gravity::Failure && failure.is_none() {
-            failure = Some(match checked.error {
-                Some(error) => CliError::from(error),
-                None => CliError::new(Exit::Broker, checked.sentence),
-            });
+        if checked.gravity == Gravity::Failure {
+            if failures.is_empty() {
+                exit = checked.error.map_or(Exit::Broker, |error| exit_of(&error));
+            }
+            failures.push(checked.sentence);
         }
     }
     output.flush()?;
-    failure.map_or(Ok(()), Err)
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(CliError::new(exit, failures.join("\n")))
+    }
 }
 
 pub(super) fn create_topics(config: &Config, partitions: u32, replication_factor: Option<u16>) -> Result<(), CliError> {

@@ -37,8 +37,8 @@ pub(super) struct StatsValue<'a> {
     distinct_numbers: u64,
     /// Money spent.
     cost: Cost<'a>,
-    /// Time from send to approval; null when none was measured in the window.
-    verify_seconds: Option<VerifySeconds>,
+    /// Time from send to approval.
+    verify_seconds: VerifySeconds,
     /// What honest traffic would show.
     expected: Expected,
     /// Evidence of pumping at the destination when the window closed, in nats.
@@ -70,10 +70,10 @@ struct Cost<'a> {
 /// Quantiles of the time from send to approval, in seconds.
 #[derive(Serialize, JsonSchema)]
 struct VerifySeconds {
-    /// Median.
-    p50: Decimal,
-    /// 95th percentile.
-    p95: Decimal,
+    /// Median; null when none was measured in the window.
+    p50: Option<Decimal>,
+    /// 95th percentile; null when none was measured in the window.
+    p95: Option<Decimal>,
 }
 
 /// What honest traffic would show in the window.
@@ -126,10 +126,10 @@ pub fn value(stats: &WindowStats) -> Vec<u8> {
             amount: Decimal::money(stats.cost),
             currency: stats.currency.as_str(),
         },
-        verify_seconds: stats.verify_p50.zip(stats.verify_p95).map(|(p50, p95)| VerifySeconds {
-            p50: Decimal::new(p50),
-            p95: Decimal::new(p95),
-        }),
+        verify_seconds: VerifySeconds {
+            p50: stats.verify_p50.map(Decimal::new),
+            p95: stats.verify_p95.map(Decimal::new),
+        },
         expected: Expected {
             sends: Decimal::new(stats.expected_sends),
             conversion: Decimal::share(stats.expected_conversion),

@@ -36,7 +36,9 @@ pub enum StreamError {
         topic: String,
     },
     /// An input topic is not there.
-    #[error("input topic `{topic}` does not exist; create it where it is written, or with `pumpwatch topics create`, or correct `inputs`")]
+    #[error(
+        "input topic `{topic}` does not exist; create it where it is written, or with `pumpwatch topics create`, or correct `inputs`"
+    )]
     InputMissing {
         /// Its name.
         topic: String,

@@ -29,8 +29,10 @@ impl Half {
 /// be called from a polling thread and must return at once.
 #[allow(unused_variables)]
 pub trait Observer: Send + Sync {
-    /// Records of a feed that were decided since the last call.
-    fn records(&self, feed: &Feed, added: RecordCounts) {}
+    /// Records of a feed by what became of them, since the deployment began.
+    fn records(&self, feed: &Feed, total: RecordCounts) {}
+    /// A feed is no longer ours: its totals no longer count here.
+    fn feed_released(&self, feed: &Feed) {}
     /// One record went to the dead-letter topic.
     fn dead_letter(&self, feed: &Feed, offset: i64, class: &str, message: &str) {}
     /// How far a feed has got; `lag` is in records, `None` while unknown.

@@ -28,7 +28,7 @@ pub const LOG_PARTITIONS: u32 = 3;
 /// Remembers what it is told.
 #[derive(Default)]
 pub struct Witness {
-    pub counts: Mutex<BTreeMap<String, RecordCounts>>,
+    pub counts: Mutex<BTreeMap<Feed, RecordCounts>>,
     pub dead_letters: Mutex<Vec<(String, i64, String)>>,
     pub restored: Mutex<Vec<i32>>,
     pub assigned: Mutex<BTreeMap<&'static str, usize>>,
@@ -65,12 +65,8 @@ impl Witness {
 }
 
 impl Observer for Witness {
-    fn records(&self, feed: &Feed, added: RecordCounts) {
-        let mut counts = self.counts.lock().unwrap();
-        let total = counts.entry(feed.topic.to_string()).or_default();
-        total.usable += added.usable;
-        total.ignored += added.ignored;
-        total.dead_lettered += added.dead_lettered;
+    fn records(&self, feed: &Feed, total: RecordCounts) {
+        self.counts.lock().unwrap().insert(feed.clone(), total);
     }
     fn dead_letter(&self, feed: &Feed, offset: i64, class: &str, _: &str) {
         let letter = (feed.topic.to_string(), offset, class.to_string());

@@ -12,14 +12,18 @@ pub(super) use settings::stream_settings;
 use super::error::{CliError, Exit};
 use crate::stream::StreamError;
 
+/// The contract's exit code of a failure of the stream.
+pub(super) fn exit_of(error: &StreamError) -> Exit {
+    match error.exit_code() {
+        64 => Exit::Config,
+        65 => Exit::Input,
+        69 => Exit::Broker,
+        _ => Exit::Internal,
+    }
+}
+
 impl From<StreamError> for CliError {
     fn from(error: StreamError) -> Self {
-        let exit = match error.exit_code() {
-            64 => Exit::Config,
-            65 => Exit::Input,
-            69 => Exit::Broker,
-            _ => Exit::Internal,
-        };
-        Self::new(exit, error.to_string())
+        Self::new(exit_of(&error), error.to_string())
     }
 }

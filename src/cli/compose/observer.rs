@@ -66,8 +66,12 @@ fn wall() -> Millis {
 }
 
 impl Observer for Telemetry {
-    fn records(&self, feed: &Feed, added: RecordCounts) {
-        self.metrics.add_record_counts(feed, added);
+    fn records(&self, feed: &Feed, total: RecordCounts) {
+        self.metrics.set_record_counts(feed, total);
+    }
+
+    fn feed_released(&self, feed: &Feed) {
+        self.metrics.forget_feed(feed);
     }
 
     fn dead_letter(&self, feed: &Feed, offset: i64, class: &str, message: &str) {

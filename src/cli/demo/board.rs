@@ -216,8 +216,11 @@ impl Watch {
 }
 
 impl Observer for Watch {
-    fn records(&self, feed: &Feed, added: RecordCounts) {
-        self.telemetry.records(feed, added);
+    fn records(&self, feed: &Feed, total: RecordCounts) {
+        self.telemetry.records(feed, total);
+    }
+    fn feed_released(&self, feed: &Feed) {
+        self.telemetry.feed_released(feed);
     }
     fn dead_letter(&self, feed: &Feed, offset: i64, class: &str, message: &str) {
         self.telemetry.dead_letter(feed, offset, class, message);

@@ -21,7 +21,7 @@ use super::board::{Board, Watch};
 /// Honest history that is played at once before the live part.
 const HISTORY_MS: i64 = HOUR;
 /// History events that may wait for the router: the embedded broker keeps little.
-const AHEAD_MAX: u64 = 5_000;
+const AHEAD_MAX: u64 = 20_000;
 /// How long the history may take before the demonstration gives up.
 const HISTORY_PATIENCE: Duration = Duration::from_secs(120);
 /// How often the live numbers are told.

@@ -239,7 +239,8 @@ impl Engine {
             .and_then(|n| n.evidence.as_ref())
             .map_or(1, |e| e.since.attempts);
         let id = self.open_attack(tenant, attempt, prefix, Level::Alert);
-        self.explain(id, place, attempt);
+        let crossing = self.crossing(place, attempt, Level::Alert);
+        self.explain(id, place, crossing, attempt);
         let (now, currency) = (self.now, self.policy.currency);
         if let Some(episode) = self.episodes.get_mut(id) {
             episode.accused = vec![Accused {

@@ -45,11 +45,12 @@ impl Engine {
         let Some(&first) = wanted.first() else { return false };
         let known = self.episodes.attack_on(tenant, attempt.region);
         let id = known.unwrap_or_else(|| self.open_attack(tenant, attempt, first, Level::Block));
+        let crossing = self.crossing(evidence_at, attempt, Level::Block);
         self.drop_unblocked(tenant, id);
         for &prefix in &wanted {
             self.block_one(prefix, is_region, id, attempt, effects);
         }
-        self.explain(id, evidence_at, attempt);
+        self.explain(id, evidence_at, crossing, attempt);
         let now = self.now;
         if let Some(episode) = self.episodes.get_mut(id) {
             episode.level = Level::Block;
@@ -229,7 +230,7 @@ impl Engine {
     /// An attempt inside a standing block.
     pub(super) fn on_covered(&mut self, tenant: TenantIx, attempt: &Attempt, cover: Cover, effects: &mut Vec<Effect>) {
         if cover.confirms {
-            self.tenants[usize::from(tenant)].confirmed.push_back(self.now);
+            self.tenants[usize::from(tenant)].confirm(self.now);
         }
         let (now, currency) = (self.now, self.policy.currency);
         let expires = self.blocks.get(tenant, cover.prefix).map(|b| b.expires);

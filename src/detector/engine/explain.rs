@@ -3,29 +3,30 @@
 use super::Engine;
 use super::attempts::Attempt;
 use crate::detector::episode::EpisodeId;
-use crate::detector::evidence::NULLS;
+use crate::detector::evidence::lines;
 use crate::detector::trie::Place;
-use crate::model::EvidenceItem;
+use crate::model::{EvidenceItem, Level};
 
 /// Masked samples a finding shows.
 const SAMPLES_MAX: usize = 5;
 
 impl Engine {
     /// Writes what is known at `place` into the episode.
-    pub(super) fn explain(&mut self, id: EpisodeId, place: Place, attempt: &Attempt) {
+    pub(super) fn explain(&mut self, id: EpisodeId, place: Place, crossing: (f64, f64), attempt: &Attempt) {
         let evidence_items = self.evidence_items(place, attempt);
         let samples = self.samples(attempt);
         let Some(evidence) = self.trie.get(place).and_then(|n| n.evidence.as_ref()) else {
             return;
         };
-        let (since, log_e, first) = (evidence.since, self.weakest(place), evidence.since.first_event);
-        let threshold = self.log_a;
+        let (since, first) = (evidence.since, evidence.since.first_event);
         let Some(episode) = self.episodes.get_mut(id) else {
             return;
         };
         episode.evidence = evidence_items;
-        episode.log_e_total = log_e.0;
-        episode.log_e_threshold = threshold.min(log_e.1);
+        // A block that rises to a common prefix rests on the evidence of those below.
+        if crossing.0 >= crossing.1 || episode.log_e_threshold == 0.0 {
+            (episode.log_e_total, episode.log_e_threshold) = crossing;
+        }
         episode.expected_conversion = attempt.conversion;
         episode.samples = samples;
         if episode.attempts == 0 || since.attempts > episode.attempts {
@@ -37,26 +38,23 @@ impl Engine {
         episode.last_event = episode.last_event.max(since.last_event);
     }
 
-    /// The smallest margin over the nulls: log e-value and line of the null that
-    /// was hardest to refute.
-    fn weakest(&self, place: Place) -> (f64, f64) {
+    /// The null that was hardest to refute at a place: its log e-value and the line
+    /// that it had to cross, with all that lowers it at present.
+    pub(super) fn crossing(&self, place: Place, attempt: &Attempt, level: Level) -> (f64, f64) {
         let Some(evidence) = self.trie.get(place).and_then(|n| n.evidence.as_ref()) else {
             return (0.0, self.log_a);
         };
-        let applies = |null: crate::detector::evidence::Null| {
-            null.enabled(&self.tuning)
-                && !(matches!(place, Place::Region(..)) && null == crate::detector::evidence::Null::Enrolment)
-        };
-        NULLS
+        let tuning = &self.tuning;
+        let is_region = matches!(place, Place::Region(..));
+        let contagion = self.tenants[usize::from(attempt.tenant)].contagion(self.now, tuning);
+        let lowered = contagion + self.sibling_nats(place);
+        let (log_a, floor) = self.line_of(level);
+        lines(log_a, lowered, floor, is_region, tuning)
             .iter()
             .enumerate()
-            .filter(|(_, null)| applies(**null))
-            .map(|(j, null)| {
-                let line = (self.log_a - null.price()).max(self.tuning.floor_block);
-                (evidence.log_e(j), line)
-            })
+            .filter_map(|(j, line)| line.map(|line| (evidence.log_e(j), libm::log(line))))
             .min_by(|a, b| (a.0 - a.1).total_cmp(&(b.0 - b.1)))
-            .unwrap_or((0.0, self.log_a))
+            .unwrap_or((0.0, log_a))
     }
 
     fn evidence_items(&self, place: Place, attempt: &Attempt) -> Vec<EvidenceItem> {

@@ -106,21 +106,31 @@ impl Engine {
             return None;
         }
         self.settle(place, class, attempt);
-        let sibling = match place {
+        let lowered = contagion + self.sibling_nats(place);
+        let evidence = self.trie.get(place)?.evidence.as_ref()?;
+        let crosses = |level: Level| {
+            let (log_a, floor) = self.line_of(level);
+            evidence.refutes_all(&lines(log_a, lowered, floor, class.is_none(), &self.tuning))
+        };
+        [Level::Block, Level::Alert].into_iter().find(|level| crosses(*level))
+    }
+
+    /// Line of the plain null and floor of every line at a level: an alert opens at
+    /// a hundredth of the evidence.
+    pub(super) fn line_of(&self, level: Level) -> (f64, f64) {
+        match level {
+            Level::Block => (self.log_a, self.tuning.floor_block),
+            Level::Alert => (self.log_a - libm::log(100.0), self.tuning.floor_alert),
+        }
+    }
+
+    /// Nats that live blocks right below a range take off its lines.
+    pub(super) fn sibling_nats(&self, place: Place) -> f64 {
+        match place {
             Place::Range(tenant, prefix, _) if self.tuning.enabled.siblings => {
                 self.tuning.sibling * f64::from(self.blocks.siblings(tenant, prefix).min(3))
             }
             _ => 0.0,
-        };
-        let evidence = self.trie.get(place)?.evidence.as_ref()?;
-        let tuning = &self.tuning;
-        let line = |log_a: f64, floor: f64| lines(log_a, contagion + sibling, floor, class.is_none(), tuning);
-        if evidence.refutes_all(&line(self.log_a, tuning.floor_block)) {
-            Some(Level::Block)
-        } else if evidence.refutes_all(&line(self.log_a - libm::log(100.0), tuning.floor_alert)) {
-            Some(Level::Alert)
-        } else {
-            None
         }
     }
 

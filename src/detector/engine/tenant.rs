@@ -14,6 +14,8 @@ use crate::model::{Millis, Prefix, Region};
 
 /// Attempts remembered for each region, for attribution.
 const RING_MAX: usize = 1_000;
+/// Confirmed blocks remembered for each tenant: more than contagion asks for.
+const CONFIRMED_MAX: usize = 16;
 /// Numbers, devices and networks remembered for each tenant or region.
 const NUMBERS_MAX: usize = 1 << 19;
 const DEVICES_MAX: usize = 1 << 17;
@@ -104,6 +106,14 @@ impl Tenant {
         }
     }
 
+    /// A block was confirmed by the first attempt inside.
+    pub(crate) fn confirm(&mut self, now: Millis) {
+        self.confirmed.push_back(now);
+        if self.confirmed.len() > CONFIRMED_MAX {
+            self.confirmed.pop_front();
+        }
+    }
+
     /// How long new attempts are kept out of history.
     pub(crate) fn hold_ms(&self, now: Millis, tuning: &Tuning) -> i64 {
         if !tuning.enabled.hold_back {
@@ -114,11 +124,14 @@ impl Tenant {
     }
 
     /// Nats that attacks under way take off the line.
-    pub(crate) fn contagion(&mut self, now: Millis, tuning: &Tuning) -> f64 {
-        while self.confirmed.front().is_some_and(|at| now - *at > tuning.contagion_ms) {
-            self.confirmed.pop_front();
-        }
-        match (tuning.enabled.contagion, self.confirmed.len()) {
+    pub(crate) fn contagion(&self, now: Millis, tuning: &Tuning) -> f64 {
+        let recent = self
+            .confirmed
+            .iter()
+            .rev()
+            .take_while(|at| now - **at <= tuning.contagion_ms)
+            .count();
+        match (tuning.enabled.contagion, recent) {
             (false, _) | (_, 0) => 0.0,
             (_, 1..=2) => tuning.contagion[0],
             (_, 3..=7) => tuning.contagion[1],

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Message, OwnedHeaders};
+use sha2::{Digest, Sha256};
 
 use self::partition::PartitionTask;
 use super::client::{group_consumer, partitions_of, plain_consumer, wall_now};
@@ -239,7 +240,10 @@ impl Detector<'_> {
             topic: self.parts.settings.output_topic(record.topic).to_string(),
             key: record.key,
             value: record.value,
-            headers: Some(kafka_headers(&record.headers, origin_header(partition, offset, index))),
+            headers: Some(kafka_headers(
+                &record.headers,
+                origin_headers(&self.parts.settings, partition, offset, index),
+            )),
             tag,
             ..Outgoing::default()
         })
@@ -377,9 +381,23 @@ impl Detector<'_> {
     }
 }
 
-fn origin_header(partition: i32, offset: i64, index: usize) -> OwnedHeaders {
-    OwnedHeaders::new().insert(Header {
-        key: ORIGIN_HEADER,
-        value: Some(&origin(partition, offset, index)),
-    })
+/// Where an output comes from, and the trace it belongs to (W3C Trace Context):
+/// all that one record of the log caused is one trace. Both follow from the place
+/// in the log, so that a record published twice is the same to the byte.
+fn origin_headers(settings: &StreamSettings, partition: i32, offset: i64, index: usize) -> OwnedHeaders {
+    let origin = origin(partition, offset, index);
+    let place = format!("{} {} ", settings.topics.events, settings.group);
+    let digest = |text: &str| Sha256::new().chain_update(&place).chain_update(text).finalize();
+    let trace = digest(&format!("{partition}/{offset}"));
+    let span = digest(&origin);
+    let traceparent = format!("00-{}-{}-01", hex::encode(&trace[..16]), hex::encode(&span[..8]));
+    OwnedHeaders::new()
+        .insert(Header {
+            key: ORIGIN_HEADER,
+            value: Some(&origin),
+        })
+        .insert(Header {
+            key: "traceparent",
+            value: Some(&traceparent),
+        })
 }

@@ -300,6 +300,9 @@ impl Router<'_> {
         // What is still being packed names its feed by slot.
         self.flush_all()?;
         self.slots.retain(|slot| !feeds.contains(&slot.feed));
+        for feed in feeds {
+            self.parts.observer.feed_released(feed);
+        }
         self.reindexed()?;
         // The broker takes commits for any partition from any member: a position
         // that is no longer ours must not overwrite its new owner's.

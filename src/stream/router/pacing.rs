@@ -7,7 +7,7 @@ use super::memory::FeedMemory;
 use super::slot::Source;
 use super::{Committed, Router};
 use crate::model::Millis;
-use crate::model::log::{FeedProgress, LogRecord, RecordCounts, Tick};
+use crate::model::log::{FeedProgress, LogRecord, Tick};
 use crate::stream::error::StreamError;
 use crate::stream::group::positions_of;
 
@@ -143,14 +143,9 @@ impl Router<'_> {
             self.events_untold = 0;
         }
         for slot in &mut self.slots {
-            let added = RecordCounts {
-                usable: slot.counts.usable - slot.told.usable,
-                ignored: slot.counts.ignored - slot.told.ignored,
-                dead_lettered: slot.counts.dead_lettered - slot.told.dead_lettered,
-            };
-            if added != RecordCounts::default() {
-                self.parts.observer.records(&slot.feed, added);
-                slot.told = slot.counts;
+            if slot.told != Some(slot.counts) {
+                self.parts.observer.records(&slot.feed, slot.counts);
+                slot.told = Some(slot.counts);
             }
             self.parts.observer.feed(&slot.feed, slot.clock.value(), slot.lag());
         }

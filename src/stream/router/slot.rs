@@ -39,7 +39,7 @@ pub(crate) struct Slot<'c> {
     pub(crate) clock: FeedClock,
     pub(crate) counts: RecordCounts,
     /// What of the counts was told to the observer.
-    pub(crate) told: RecordCounts,
+    pub(crate) told: Option<RecordCounts>,
     pub(crate) paused: bool,
     /// Being given back: nothing more is routed from it.
     pub(crate) draining: bool,
@@ -73,7 +73,7 @@ impl<'c> Slot<'c> {
             empty_until: next_offset,
             clock: FeedClock::fresh(),
             counts: RecordCounts::default(),
-            told: RecordCounts::default(),
+            told: None,
             paused: false,
             draining: false,
             excused: false,
@@ -86,7 +86,6 @@ impl<'c> Slot<'c> {
     pub(crate) fn remember(&mut self, memory: &FeedMemory) {
         self.clock = memory.clock;
         self.counts = memory.counts;
-        self.told = memory.counts;
     }
 
     pub(crate) fn push(&mut self, message: BorrowedMessage<'c>) {
