@@ -144,7 +144,7 @@ impl Facts {
             .iter()
             .take(25)
             .enumerate()
-            .map(|(rank, &count)| ((rank as f64 + 1.0).ln(), (count as f64).ln()))
+            .map(|(rank, &count)| (libm::log(rank as f64 + 1.0), libm::log(count as f64)))
             .collect();
         let n = points.len() as f64;
         let (mx, my) = (
@@ -152,7 +152,7 @@ impl Facts {
             points.iter().map(|p| p.1).sum::<f64>() / n,
         );
         let up: f64 = points.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum();
-        let down: f64 = points.iter().map(|p| (p.0 - mx).powi(2)).sum();
+        let down: f64 = points.iter().map(|p| (p.0 - mx) * (p.0 - mx)).sum();
         -up / down
     }
 
@@ -164,7 +164,7 @@ impl Facts {
                 .map(|day| self.by_hour.get(&(group, day * 24 + hour)).copied().unwrap_or(0) as f64)
                 .collect();
             let mean = counts.iter().sum::<f64>() / 4.0;
-            let variance = counts.iter().map(|c| (c - mean).powi(2)).sum::<f64>() / 3.0;
+            let variance = counts.iter().map(|c| (c - mean) * (c - mean)).sum::<f64>() / 3.0;
             if mean > 10.0 {
                 indices.push(variance / mean);
             }

@@ -113,15 +113,14 @@ pub(super) fn describe_topics(config: &Config) -> Result<(), CliError> {
     let mut output = Output::new();
     let mut missing = 0;
     for report in describe(&settings, &specs)? {
-        let line = match report.partitions {
-            Some(n) => format!(
+        let line = if let Some(n) = report.partitions {
+            format!(
                 "{}: {n} partitions, {} copies; {}\n",
                 report.name, report.replication, report.purpose
-            ),
-            None => {
-                missing += 1;
-                format!("{}: missing; {}\n", report.name, report.purpose)
-            }
+            )
+        } else {
+            missing += 1;
+            format!("{}: missing; {}\n", report.name, report.purpose)
         };
         output.bytes(line.as_bytes())?;
         for difference in report.differences {

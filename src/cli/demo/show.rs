@@ -60,7 +60,7 @@ fn settings() -> Result<(StreamSettings, EmbeddedBroker), CliError> {
     policy.mode = Mode::Enforce;
     settings.policy = policy.to_record(metadata_version());
     let broker = EmbeddedBroker::for_settings(&settings, LOG_PARTITIONS)?;
-    settings.brokers = broker.bootstrap().to_owned();
+    broker.bootstrap().clone_into(&mut settings.brokers);
     Ok((settings, broker))
 }
 
@@ -121,7 +121,7 @@ fn traffic(
             }
         }
         board.sent(&event, &simulator);
-        feed(&mut feeder, shifted(event, shift))?;
+        feed(&mut feeder, &shifted(event, shift))?;
         next = simulator.next();
     }
     Ok(())
@@ -146,7 +146,7 @@ fn history(
             ));
             return Ok(Some(event));
         }
-        feed(feeder, event)?;
+        feed(feeder, &event)?;
         fed += 1;
         while fed > metrics.record_counts().usable + AHEAD_MAX {
             if shutdown.is_set() {
@@ -171,7 +171,7 @@ fn shifted(mut event: SimEvent, shift: i64) -> SimEvent {
     event
 }
 
-fn feed(feeder: &mut Feeder, event: SimEvent) -> Result<(), CliError> {
+fn feed(feeder: &mut Feeder, event: &SimEvent) -> Result<(), CliError> {
     let topic = format!("{}.v1", event.event.body.type_name());
     let value = serde_json::to_vec(&CanonicalEvent(&event.event)).expect("an event always serialises");
     feeder.feed(&topic, &event.event.tenant, value, event.ingest)?;

@@ -95,16 +95,15 @@ impl Engine {
             let whole = self.ceiling_of(place, attempt);
             let relative =
                 |sub: Prefix, _: u8| (self.ceiling_of(Place::Range(tenant, sub, digits), attempt) / whole).min(1.0);
-            match attribution::narrow(&suspects, digits, class, relative) {
-                Some((sub, q)) => self.first_empty_parent(tenant, sub, q, digits),
-                None => {
-                    let honest = self.honest_rate(tenant, prefix, digits);
-                    let hours = ((self.now - start).max(60_000)) as f64 / HOUR as f64;
-                    if honest > LIVED_IN && suspects.len() as f64 / hours < LIVED_IN_EXCESS * honest {
-                        return false;
-                    }
-                    (prefix, class)
+            if let Some((sub, q)) = attribution::narrow(&suspects, digits, class, relative) {
+                self.first_empty_parent(tenant, sub, q, digits)
+            } else {
+                let honest = self.honest_rate(tenant, prefix, digits);
+                let hours = ((self.now - start).max(60_000)) as f64 / HOUR as f64;
+                if honest > LIVED_IN && suspects.len() as f64 / hours < LIVED_IN_EXCESS * honest {
+                    return false;
                 }
+                (prefix, class)
             }
         };
         let (named, _) = self.widen(named, named_class, attempt);

@@ -3,7 +3,7 @@
 
 use super::attempts::{Attempt, ranges};
 use super::{Due, Effect, Engine};
-use crate::detector::episode::{Accused, BlockEvent, Cover, EpisodeId, Opening, Phase};
+use crate::detector::episode::{Accused, BlockEvent, Cover, EpisodeId, Opening, Phase, Wanted};
 use crate::detector::trie::{Place, TenantIx};
 use crate::model::{
     Activity, Block, BlockAction, BlockChange, DAY, EntityKey, FindingKind, HOUR, Level, Prefix, RecommendedAction,
@@ -135,7 +135,12 @@ impl Engine {
         } else {
             ttl
         };
-        let Some(expires) = self.blocks.put(tenant, prefix, ttl, is_region, id, now, &self.tuning) else {
+        let wanted = Wanted {
+            ttl_ms: ttl,
+            is_region,
+            episode: id,
+        };
+        let Some(expires) = self.blocks.put(tenant, prefix, wanted, now, &self.tuning) else {
             return;
         };
         self.due(expires, Due::Block(tenant, prefix));

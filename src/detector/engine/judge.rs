@@ -141,28 +141,25 @@ impl Engine {
             return;
         }
         let tenant = &self.tenants[usize::from(attempt.tenant)];
-        let (bet, flow) = match class {
-            Some(_) => {
-                let flow = tenant.regions.get(&attempt.region).map_or(0.0, |r| r.flow);
-                (
-                    digits::Bet {
-                        ceiling: self.ceiling_of(place, attempt),
-                        margin: 1.0,
-                    },
-                    flow,
-                )
-            }
-            None => {
-                let own = self.history(place).attempts();
-                let root = self.history(Place::Root(attempt.tenant)).attempts();
-                (
-                    digits::Bet {
-                        ceiling: region_ceiling(own, root),
-                        margin: super::send::REGION_MARGIN,
-                    },
-                    tenant.flow,
-                )
-            }
+        let (bet, flow) = if class.is_some() {
+            let flow = tenant.regions.get(&attempt.region).map_or(0.0, |r| r.flow);
+            (
+                digits::Bet {
+                    ceiling: self.ceiling_of(place, attempt),
+                    margin: 1.0,
+                },
+                flow,
+            )
+        } else {
+            let own = self.history(place).attempts();
+            let root = self.history(Place::Root(attempt.tenant)).attempts();
+            (
+                digits::Bet {
+                    ceiling: region_ceiling(own, root),
+                    margin: super::send::REGION_MARGIN,
+                },
+                tenant.flow,
+            )
         };
         let tuning = &self.tuning;
         if let Some(evidence) = self.trie.get_mut(place).and_then(|n| n.evidence.as_mut()) {

@@ -139,7 +139,7 @@ impl Engine {
         self.log_a = log_a(&policy, &self.tuning);
         self.trie.set_cap((policy.state_bytes_max / NODE_BYTES) as usize);
         self.policy = policy;
-        self.config_hash = record.config_hash.clone();
+        self.config_hash.clone_from(&record.config_hash);
     }
 
     /// Moves time to `to`, doing what falls due on the way.

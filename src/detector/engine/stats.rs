@@ -82,13 +82,13 @@ impl Engine {
         let mut closed = Vec::new();
         self.windows.close_until(self.now, &mut closed);
         for window in closed {
-            let stats = self.window_stats(window);
+            let stats = self.window_stats(&window);
             effects.push(Effect::Stats(Box::new(stats)));
         }
         self.plan_windows();
     }
 
-    fn window_stats(&self, window: ClosedWindow) -> WindowStats {
+    fn window_stats(&self, window: &ClosedWindow) -> WindowStats {
         let app = &self.apps[window.app as usize];
         let tenant = &self.tenants[usize::from(app.tenant)];
         let region = window.destination.region().unwrap_or(Region::WORLD);

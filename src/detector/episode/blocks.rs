@@ -40,6 +40,14 @@ pub(crate) struct StandingBlock {
     pub(crate) is_region: bool,
 }
 
+/// A block as it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) ttl_ms: i64,
+    pub(crate) is_region: bool,
+    pub(crate) episode: EpisodeId,
+}
+
 /// What an attempt found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cover {
@@ -121,12 +129,15 @@ impl Blocks {
         &mut self,
         tenant: TenantIx,
         prefix: Prefix,
-        ttl_ms: i64,
-        is_region: bool,
-        episode: EpisodeId,
+        wanted: Wanted,
         now: Millis,
         tuning: &Tuning,
     ) -> Option<Millis> {
+        let Wanted {
+            ttl_ms,
+            is_region,
+            episode,
+        } = wanted;
         if self
             .standing
             .get(&(tenant, prefix))
@@ -251,6 +262,14 @@ mod tests {
         Blocks::new(ahash::RandomState::with_seeds(1, 2, 3, 4))
     }
 
+    fn wanted(ttl_ms: i64) -> Wanted {
+        Wanted {
+            ttl_ms,
+            is_region: false,
+            episode: 1,
+        }
+    }
+
     fn prefix(n: u64) -> Prefix {
         Prefix::from_digits(n).unwrap()
     }
@@ -260,10 +279,10 @@ mod tests {
         let (mut blocks, tuning) = (blocks(), Tuning::default());
         let p = prefix(9_989_012);
         assert_eq!(
-            blocks.put(0, p, 2 * HOUR, false, 1, Millis(0), &tuning),
+            blocks.put(0, p, wanted(2 * HOUR), Millis(0), &tuning),
             Some(Millis(2 * HOUR))
         );
-        assert_eq!(blocks.put(0, p, 2 * HOUR, false, 1, Millis(5), &tuning), None);
+        assert_eq!(blocks.put(0, p, wanted(2 * HOUR), Millis(5), &tuning), None);
         let inside = prefix(9_989_012_345);
         assert!(blocks.on_attempt(0, inside, Millis(1)).unwrap().confirms);
         assert!(!blocks.on_attempt(0, inside, Millis(2)).unwrap().renewed);
@@ -290,7 +309,7 @@ mod tests {
         let mut now = Millis(0);
         let mut last = 0;
         for _ in 0..8 {
-            let until = blocks.put(0, p, 2 * HOUR, false, 1, now, &tuning).unwrap();
+            let until = blocks.put(0, p, wanted(2 * HOUR), now, &tuning).unwrap();
             assert!(until - now >= last && until - now <= tuning.ttl_max_ms);
             last = until - now;
             blocks.remove(0, p);
@@ -303,7 +322,7 @@ mod tests {
     fn siblings_are_counted_one_digit_below() {
         let (mut blocks, tuning) = (blocks(), Tuning::default());
         for n in [9_989_012, 9_989_013, 99_890_145] {
-            blocks.put(0, prefix(n), HOUR, false, 1, Millis(0), &tuning);
+            blocks.put(0, prefix(n), wanted(HOUR), Millis(0), &tuning);
         }
         assert_eq!(blocks.siblings(0, prefix(998_901)), 2);
         blocks.remove(0, prefix(9_989_012));

@@ -54,7 +54,7 @@ struct Progress {
 /// Every feed that the log has spoken of.
 #[derive(Debug)]
 pub(crate) struct Feeds {
-    feeds: BTreeMap<Feed, FeedState>,
+    known: BTreeMap<Feed, FeedState>,
     log_time: Millis,
     wall: Millis,
 }
@@ -62,7 +62,7 @@ pub(crate) struct Feeds {
 impl Default for Feeds {
     fn default() -> Self {
         Self {
-            feeds: BTreeMap::new(),
+            known: BTreeMap::new(),
             log_time: Millis::MIN,
             wall: Millis::MIN,
         }
@@ -72,10 +72,10 @@ impl Default for Feeds {
 impl Feeds {
     /// Whether (offset, index) lies beyond all that this feed gave so far.
     pub(crate) fn admit(&mut self, feed: &Feed, offset: i64, index: u32) -> bool {
-        if !self.feeds.contains_key(feed) {
-            self.feeds.insert(feed.clone(), FeedState::default());
+        if !self.known.contains_key(feed) {
+            self.known.insert(feed.clone(), FeedState::default());
         }
-        let state = self.feeds.get_mut(feed).expect("it was just inserted");
+        let state = self.known.get_mut(feed).expect("it was just inserted");
         if state.last.is_some_and(|last| last >= (offset, index)) {
             return false;
         }
@@ -88,7 +88,7 @@ impl Feeds {
         let mut alarms = Vec::new();
         self.wall = self.wall.max(tick.wall);
         for word in &tick.feeds {
-            let state = self.feeds.entry(word.feed.clone()).or_default();
+            let state = self.known.entry(word.feed.clone()).or_default();
             match &mut state.progress {
                 Some(known) if known.generation > tick.generation => {}
                 Some(known) => {
@@ -118,7 +118,7 @@ impl Feeds {
                 }
             }
         }
-        for (feed, state) in &mut self.feeds {
+        for (feed, state) in &mut self.known {
             let Some(known) = &mut state.progress else { continue };
             if !known.gap && self.wall - known.wall > OWNERLESS_MS {
                 known.gap = true;
@@ -134,7 +134,7 @@ impl Feeds {
     /// wall clock that empty feeds follow must not outrun a backlog's first record.
     fn advance(&mut self) {
         let known = || {
-            self.feeds
+            self.known
                 .values()
                 .filter_map(|f| f.progress.as_ref())
                 .filter(|p| !p.gap)
@@ -157,7 +157,7 @@ impl Feeds {
     }
 
     fn verification_feeds<'a>(&'a self, tenant: &'a str) -> impl Iterator<Item = &'a Progress> {
-        self.feeds
+        self.known
             .values()
             .filter_map(|f| f.progress.as_ref())
             .filter(move |p| p.scope.verifications && p.scope.tenant.as_deref().is_none_or(|t| t == tenant))
