@@ -3,15 +3,15 @@
 use std::io::{BufRead, Read, Write};
 use std::path::PathBuf;
 
-use clap::{Args, ValueHint};
 use crate::config::check_format;
 use crate::decode::{Format, RECORD_BYTES_MAX, RecordMeta};
 use crate::render::canonical::{DecodeReport, decode_report};
+use clap::{Args, ValueHint};
 
 use super::error::{CliError, Exit};
 use super::input::open_input;
-use crate::lab::lines::{BoundedLines, Line};
 use super::output::Output;
+use crate::lab::lines::{BoundedLines, Line};
 
 #[derive(Debug, Args)]
 pub(super) struct DecodeArgs {
@@ -80,7 +80,11 @@ fn decode_whole(format: Format, input: impl BufRead, output: &mut Output<impl Wr
 
 /// A record of a file has no broker's time of its own: it arrives now.
 fn report(format: Format, record: u64, bytes: &[u8]) -> DecodeReport {
-    let meta = RecordMeta { record_time: super::wall_clock(), default_tenant: None, default_app: None };
+    let meta = RecordMeta {
+        record_time: super::wall_clock(),
+        default_tenant: None,
+        default_app: None,
+    };
     decode_report(format, &meta, record, bytes)
 }
 

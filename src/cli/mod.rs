@@ -86,6 +86,13 @@ enum Command {
     Version(version::VersionArgs),
 }
 
+impl Command {
+    /// What is logged when nobody asked: the demonstration tells its own story.
+    fn quiet_filter(&self) -> Option<String> {
+        matches!(self, Self::Demo(_)).then(|| "warn".to_owned())
+    }
+}
+
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
     panic::install_hook();
@@ -112,7 +119,11 @@ fn set_up_logging(cli: &Cli) -> Result<(), CliError> {
         .map(|text| text.parse::<LogFormat>())
         .transpose()?;
     let options = LogOptions {
-        filter: cli.log.clone().or_else(|| from_env("RUST_LOG")),
+        filter: cli
+            .log
+            .clone()
+            .or_else(|| from_env("RUST_LOG"))
+            .or_else(|| cli.command.quiet_filter()),
         format,
     };
     telemetry::init(&options)?;
@@ -139,7 +150,9 @@ fn dispatch(command: Command) -> Result<(), CliError> {
 
 /// Now, for what a file does not tell.
 fn wall_clock() -> crate::model::Millis {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     crate::model::Millis(since.as_millis() as i64)
 }
 

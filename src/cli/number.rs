@@ -7,8 +7,8 @@ use clap::Args;
 use crate::number_plan;
 
 use super::error::CliError;
-use crate::lab::lines::{BoundedLines, Line};
 use super::output::Output;
+use crate::lab::lines::{BoundedLines, Line};
 
 /// Far more than a number: what is longer is shown cut, and is none.
 const LINE_BYTES_MAX: usize = 256;

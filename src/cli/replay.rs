@@ -55,7 +55,11 @@ pub(super) enum ReplaySource {
     File(Box<dyn BufRead + Send>),
     /// The internal log, `from` (inclusive) and `to` (exclusive) in log time.
     /// `policy`: under the given configuration instead of the one in the log.
-    Kafka { from: Option<Millis>, to: Option<Millis>, policy: bool },
+    Kafka {
+        from: Option<Millis>,
+        to: Option<Millis>,
+        policy: bool,
+    },
 }
 
 /// Where a replay writes; `None` is not wanted.

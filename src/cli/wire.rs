@@ -27,13 +27,21 @@ pub(super) fn run(config: &Config, role: RunRole) -> Result<(), CliError> {
     let settings = stream_settings(config)?;
     let (metrics, health) = (Arc::new(Metrics::new()), Health::new());
     let (router, detector) = (role != RunRole::Detector, role != RunRole::Router);
-    ConfigLoaded { redacted: &config.redacted() }.emit(&metrics);
+    ConfigLoaded {
+        redacted: &config.redacted(),
+    }
+    .emit(&metrics);
     for (wanted, role, group) in [
         (router, SpeakingRole::Router, settings.router_group()),
         (detector, SpeakingRole::Detector, settings.detector_group()),
     ] {
         if wanted {
-            Started { role, member: &settings.member, group: &group }.emit(&metrics);
+            Started {
+                role,
+                member: &settings.member,
+                group: &group,
+            }
+            .emit(&metrics);
         }
     }
     let observer: Arc<dyn crate::stream::Observer> =
@@ -50,7 +58,10 @@ pub(super) fn run(config: &Config, role: RunRole) -> Result<(), CliError> {
     let ended = Instant::now();
     service.stop();
     result?;
-    ShutdownFinished { elapsed: ended.elapsed() }.emit(&metrics);
+    ShutdownFinished {
+        elapsed: ended.elapsed(),
+    }
+    .emit(&metrics);
     Ok(())
 }
 
@@ -98,7 +109,10 @@ pub(super) fn describe_topics(config: &Config) -> Result<(), CliError> {
     let mut missing = 0;
     for report in describe(&settings, &specs)? {
         let line = match report.partitions {
-            Some(n) => format!("{}: {n} partitions, {} copies; {}\n", report.name, report.replication, report.purpose),
+            Some(n) => format!(
+                "{}: {n} partitions, {} copies; {}\n",
+                report.name, report.replication, report.purpose
+            ),
             None => {
                 missing += 1;
                 format!("{}: missing; {}\n", report.name, report.purpose)
@@ -119,11 +133,18 @@ pub(super) fn describe_topics(config: &Config) -> Result<(), CliError> {
 
 /// librdkafka's and the number plan's versions, with their names.
 pub(super) fn library_versions() -> Vec<(&'static str, String)> {
-    vec![("librdkafka", crate::stream::librdkafka_version()), ("number plan", metadata_version().to_owned())]
+    vec![
+        ("librdkafka", crate::stream::librdkafka_version()),
+        ("number plan", metadata_version().to_owned()),
+    ]
 }
 
 pub(super) fn replay(config: &Config, source: ReplaySource, sinks: ReplaySinks<'_>) -> Result<(), CliError> {
-    let ReplaySinks { alerts, blocklist, summary: out } = sinks;
+    let ReplaySinks {
+        alerts,
+        blocklist,
+        summary: out,
+    } = sinks;
     match source {
         ReplaySource::File(reader) => {
             let secret = config.privacy.key.as_ref().map(crate::config::Secret::expose);
@@ -150,16 +171,26 @@ fn write_summary(out: &mut dyn Write, summary: &Summary) -> Result<(), CliError>
 /// an error after all.
 fn report_refused(replayed: &crate::lab::replay::Replayed) -> Result<(), CliError> {
     for (line, refusal) in &replayed.refused {
-        let _ = writeln!(io::stderr(), "pumpwatch: line {line} is not used ({}): {refusal}", refusal.class_name());
+        let _ = writeln!(
+            io::stderr(),
+            "pumpwatch: line {line} is not used ({}): {refusal}",
+            refusal.class_name()
+        );
     }
     let records = replayed.summary.records;
     let shown = replayed.refused.len() as u64;
     if records.dead_lettered > shown {
         let more = records.dead_lettered - shown;
-        let _ = writeln!(io::stderr(), "pumpwatch: {more} more lines are not used; the summary counts them all");
+        let _ = writeln!(
+            io::stderr(),
+            "pumpwatch: {more} more lines are not used; the summary counts them all"
+        );
     }
     match (records.usable, records.dead_lettered) {
-        (0, 0) => Err(CliError::new(Exit::Input, "the input is empty; it must hold one canonical event a line")),
+        (0, 0) => Err(CliError::new(
+            Exit::Input,
+            "the input is empty; it must hold one canonical event a line",
+        )),
         (0, _) => Err(CliError::new(
             Exit::Input,
             "no line of the input is a canonical event; see `pumpwatch schema event`, or `pumpwatch decode` for other formats",
@@ -212,7 +243,13 @@ fn replay_kafka(
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
     let began = Instant::now();
-    let mut sink = LogSink { alerts, blocklist, episodes: EpisodeCounter::default(), progress: None, done: 0 };
+    let mut sink = LogSink {
+        alerts,
+        blocklist,
+        episodes: EpisodeCounter::default(),
+        progress: None,
+        done: 0,
+    };
     let folded = replay_log(settings, options, &mut sink)?;
     let elapsed = began.elapsed().as_secs_f64();
     let events: Events = folded.events.into();

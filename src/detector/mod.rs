@@ -109,7 +109,11 @@ impl State {
 
     /// How full the state is.
     pub fn size(&self) -> Size {
-        self.engine.as_ref().map(Engine::size).unwrap_or_default()
+        let released_early = self.order.released_early();
+        Size {
+            released_early,
+            ..self.engine.as_ref().map(Engine::size).unwrap_or_default()
+        }
     }
 }
 
@@ -128,6 +132,8 @@ pub struct Size {
     pub blocks: usize,
     /// Open episodes.
     pub episodes: usize,
+    /// Events released before log time had reached them, for want of room.
+    pub released_early: u64,
     /// Times that the memory of identities overflowed.
     pub dedup_overflows: u64,
 }

@@ -50,12 +50,20 @@ impl Classify for PlanDoor {
 impl Fold {
     /// A fold from empty state under a policy.
     pub fn new(policy: &Policy, tuning: Tuning, secret: Option<&[u8]>, effects: &mut Vec<Effect>) -> Self {
-        let header = Header { encoding_version: crate::model::log::ENCODING_VERSION, partitions: 1, deployment_id: 0, salt: SALT };
+        let header = Header {
+            encoding_version: crate::model::log::ENCODING_VERSION,
+            partitions: 1,
+            deployment_id: 0,
+            salt: SALT,
+        };
         let mut fold = Self {
             state: State::with_tuning(tuning),
             ingest: Ingest::for_log(&header, secret, false),
             plan: PlanDoor,
-            feed: Feed { topic: "file".into(), partition: 0 },
+            feed: Feed {
+                topic: "file".into(),
+                partition: 0,
+            },
             clock: Millis::MIN,
             record: 0,
             offset: 0,
@@ -126,7 +134,10 @@ impl Fold {
     pub fn feedback(&mut self, feedback: Feedback, ingest_time: Millis, effects: &mut Vec<Effect>) {
         self.flush(effects);
         let record = crate::model::log::FeedbackRecord {
-            feed: Feed { topic: "feedback".into(), partition: 0 },
+            feed: Feed {
+                topic: "feedback".into(),
+                partition: 0,
+            },
             offset: self.record,
             record_time: ingest_time,
             feedback,
@@ -163,25 +174,43 @@ impl Fold {
             return;
         }
         let events = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
-        self.step(LogRecord::Events(EventBatch { feeds: vec![self.feed.clone()], events }), effects);
+        self.step(
+            LogRecord::Events(EventBatch {
+                feeds: vec![self.feed.clone()],
+                events,
+            }),
+            effects,
+        );
         self.tick(self.clock, effects);
     }
 
     fn tick(&mut self, clock: Millis, effects: &mut Vec<Effect>) {
         let progress = FeedProgress {
             feed: self.feed.clone(),
-            scope: FeedScope { verifications: true, tenant: None },
+            scope: FeedScope {
+                verifications: true,
+                tenant: None,
+            },
             next_offset: self.record,
             clock,
             started: self.record > 0,
             counts: self.counts,
         };
-        let tick = Tick { member: "fold".into(), generation: 0, wall: clock, feeds: vec![progress] };
+        let tick = Tick {
+            member: "fold".into(),
+            generation: 0,
+            wall: clock,
+            feeds: vec![progress],
+        };
         self.step(LogRecord::Tick(tick), effects);
     }
 
     fn step(&mut self, record: LogRecord, effects: &mut Vec<Effect>) {
-        let input = Input { partition: 0, offset: self.offset, record };
+        let input = Input {
+            partition: 0,
+            offset: self.offset,
+            record,
+        };
         self.offset += 1;
         step(&mut self.state, &input, effects);
     }

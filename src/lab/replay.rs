@@ -76,13 +76,22 @@ pub struct Findings {
 
 impl From<RecordCounts> for Records {
     fn from(c: RecordCounts) -> Self {
-        Self { usable: c.usable, ignored: c.ignored, dead_lettered: c.dead_lettered }
+        Self {
+            usable: c.usable,
+            ignored: c.ignored,
+            dead_lettered: c.dead_lettered,
+        }
     }
 }
 
 impl From<EventCounts> for Events {
     fn from(c: EventCounts) -> Self {
-        Self { counted: c.counted, duplicate: c.duplicate, late: c.late, quarantined: c.quarantined }
+        Self {
+            counted: c.counted,
+            duplicate: c.duplicate,
+            late: c.late,
+            quarantined: c.quarantined,
+        }
     }
 }
 
@@ -175,7 +184,11 @@ pub fn replay_file(
 impl Replay<'_, '_> {
     fn line(&mut self, number: u64, bytes: &[u8]) {
         // A line without a time of its own arrives with the line before it.
-        let meta = RecordMeta { record_time: self.clock, default_tenant: None, default_app: None };
+        let meta = RecordMeta {
+            record_time: self.clock,
+            default_tenant: None,
+            default_app: None,
+        };
         match decode_line(&meta, bytes) {
             Ok(line) => {
                 let at = line.ingest_time;
@@ -187,15 +200,13 @@ impl Replay<'_, '_> {
                     Decoded::Ignored(_) => self.fold.ignored(),
                 }
             }
-            Err(refusal) if refusal.reason == RefusalReason::UnknownType => {
-                match decode_feedback(&meta, Some(bytes)) {
-                    Ok(feedback) => {
-                        let at = self.clock;
-                        self.fold.feedback(feedback, at, &mut self.effects);
-                    }
-                    Err(_) => self.refuse(number, refusal),
+            Err(refusal) if refusal.reason == RefusalReason::UnknownType => match decode_feedback(&meta, Some(bytes)) {
+                Ok(feedback) => {
+                    let at = self.clock;
+                    self.fold.feedback(feedback, at, &mut self.effects);
                 }
-            }
+                Err(_) => self.refuse(number, refusal),
+            },
             Err(refusal) => self.refuse(number, refusal),
         }
     }
@@ -249,7 +260,10 @@ impl Replay<'_, '_> {
             events_per_second: if elapsed > 0.0 { total as f64 / elapsed } else { 0.0 },
             peak_rss_bytes: peak_rss_bytes(),
         };
-        Replayed { summary, refused: self.refused }
+        Replayed {
+            summary,
+            refused: self.refused,
+        }
     }
 }
 
@@ -257,6 +271,8 @@ impl Replay<'_, '_> {
 pub fn peak_rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|l| l.trim().strip_suffix("kB")).and_then(|n| n.trim().parse::<u64>().ok());
+    let kib = line
+        .and_then(|l| l.trim().strip_suffix("kB"))
+        .and_then(|n| n.trim().parse::<u64>().ok());
     kib.unwrap_or_default() * 1024
 }

@@ -3,7 +3,7 @@
 
 use rdkafka::Offset;
 
-use super::client::{partitions_of, plain_consumer};
+use super::client::{partitions_of, patiently, plain_consumer};
 use super::error::StreamError;
 use super::header;
 use super::offsets::{ask_positions, offsets_at};
@@ -114,7 +114,7 @@ fn inputs(settings: &StreamSettings, all: &mut Vec<Checked>) -> Result<(), Strea
         }
     }
     if !feeds.is_empty() {
-        match ask_positions(&consumer, &feeds, settings.pace.connect) {
+        match patiently(settings.pace.connect, |left| ask_positions(&consumer, &feeds, left)) {
             Ok(positions) => {
                 let started = positions.iter().filter(|position| position.committed.is_some()).count();
                 all.push(Checked::fine(format!(
@@ -170,8 +170,10 @@ fn log(settings: &StreamSettings) -> Result<String, StreamError> {
             partition,
         })
         .collect();
-    let ends = offsets_at(&consumer, &feeds, Offset::End, settings.pace.connect)
-        .map_err(|error| StreamError::from_kafka(&format!("reading `{topic}`"), &settings.brokers, &error))?;
+    let ends = patiently(settings.pace.connect, |left| {
+        offsets_at(&consumer, &feeds, Offset::End, left)
+    })
+    .map_err(|error| StreamError::from_kafka(&format!("reading `{topic}`"), &settings.brokers, &error))?;
     let records: i64 = ends.iter().map(|(_, end)| end).sum();
     Ok(match agreed {
         Some(header) => format!(

@@ -1,16 +1,16 @@
 //! How the clients of librdkafka are set up, and how their reports reach us.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseProducer, ProducerContext};
 use rdkafka::{ClientContext, Statistics};
 
-use super::error::StreamError;
+use super::error::{StreamError, is_transient};
 use super::group::GroupContext;
 use super::settings::StreamSettings;
 use crate::model::Millis;
@@ -171,6 +171,27 @@ pub(crate) fn plain_consumer(
         .map_err(|error| StreamError::from_kafka("creating a consumer", &settings.brokers, &error))
 }
 
+/// How long a topic that the broker does not know is asked for again: one that was
+/// made a moment ago may not have reached every broker.
+const UNKNOWN: Duration = Duration::from_secs(2);
+/// Pause before a question is asked again.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Asks until there is an answer or an error that does not pass by itself, or
+/// until `limit`. For the start: a running loop never waits.
+pub(crate) fn patiently<T>(limit: Duration, mut ask: impl FnMut(Duration) -> KafkaResult<T>) -> KafkaResult<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now()).max(AGAIN);
+        match ask(left) {
+            Err(error) if error.rdkafka_error_code().is_some_and(is_transient) && left > AGAIN => {
+                std::thread::sleep(AGAIN);
+            }
+            answer => return answer,
+        }
+    }
+}
+
 /// Partitions of a topic; `None` when it does not exist.
 pub(crate) fn partitions_of(
     consumer: &BaseConsumer<Quiet>,
@@ -178,25 +199,35 @@ pub(crate) fn partitions_of(
     topic: &str,
     timeout: Duration,
 ) -> Result<Option<u32>, StreamError> {
+    let asked = Instant::now();
+    loop {
+        match known_partitions(consumer, topic, timeout) {
+            Ok(None) if asked.elapsed() < UNKNOWN => std::thread::sleep(AGAIN),
+            Ok(answer) => return Ok(answer),
+            Err(error) => {
+                let what = format!("reading what topic `{topic}` is");
+                return Err(StreamError::from_kafka(&what, &settings.brokers, &error));
+            }
+        }
+    }
+}
+
+fn known_partitions(consumer: &BaseConsumer<Quiet>, topic: &str, timeout: Duration) -> KafkaResult<Option<u32>> {
     use rdkafka::error::RDKafkaErrorCode as Code;
-    let what = format!("reading what topic `{topic}` is");
-    let fail = |error: &KafkaError| StreamError::from_kafka(&what, &settings.brokers, error);
     let metadata = match consumer.fetch_metadata(Some(topic), timeout) {
         Ok(metadata) => metadata,
         Err(error) => match error.rdkafka_error_code() {
             Some(Code::UnknownTopic | Code::UnknownTopicOrPartition) => return Ok(None),
-            _ => return Err(fail(&error)),
+            _ => return Err(error),
         },
     };
     let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
         return Ok(None);
     };
     match found.error().map(Code::from) {
-        None if found.partitions().is_empty() => Ok(None),
-        None => Ok(Some(found.partitions().len() as u32)),
+        None | Some(Code::LeaderNotAvailable) => Ok(Some(found.partitions().len() as u32).filter(|&count| count > 0)),
         Some(Code::UnknownTopic | Code::UnknownTopicOrPartition) => Ok(None),
-        Some(Code::LeaderNotAvailable) => Ok(Some(found.partitions().len() as u32).filter(|&count| count > 0)),
-        Some(code) => Err(fail(&KafkaError::MetadataFetch(code))),
+        Some(code) => Err(KafkaError::MetadataFetch(code)),
     }
 }
 

@@ -16,7 +16,10 @@ pub struct Feeder {
 impl Feeder {
     /// Connects with the brokers and properties of `settings`.
     pub fn new(settings: &StreamSettings) -> Result<Self, StreamError> {
-        Ok(Self { outbox: Outbox::new(settings, "feeder")?, unacknowledged: 0 })
+        Ok(Self {
+            outbox: Outbox::new(settings, "feeder")?,
+            unacknowledged: 0,
+        })
     }
 
     /// Hands one record over; waits while the producer is full.
@@ -65,6 +68,8 @@ impl Feeder {
 
 impl std::fmt::Debug for Feeder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Feeder").field("unacknowledged", &self.unacknowledged).finish_non_exhaustive()
+        f.debug_struct("Feeder")
+            .field("unacknowledged", &self.unacknowledged)
+            .finish_non_exhaustive()
     }
 }

@@ -135,6 +135,46 @@ impl ConsumerContext for GroupContext {
     }
 }
 
+/// A consumer in its group, until it leaves.
+///
+/// Leaving polls until the group has let go, and nobody answers its callbacks any
+/// more, so they must answer themselves. After an error or a panic the group may
+/// wait for an answer that never comes: then leaving happens on a thread of its
+/// own, so that the error is heard at once.
+pub(crate) struct Membership(Option<Arc<BaseConsumer<GroupContext>>>);
+
+impl Membership {
+    pub(crate) fn new(consumer: BaseConsumer<GroupContext>) -> Self {
+        Self(Some(Arc::new(consumer)))
+    }
+
+    /// The consumer; there until this value is gone.
+    pub(crate) fn consumer(&self) -> &Arc<BaseConsumer<GroupContext>> {
+        self.0
+            .as_ref()
+            .expect("it is taken only by those who consume the membership")
+    }
+
+    /// Leaves on this thread, the one that polls.
+    pub(crate) fn leave(mut self) {
+        if let Some(consumer) = self.0.take() {
+            consumer.context().close();
+        }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        if let Some(consumer) = self.0.take() {
+            consumer.context().close();
+            let leaving = std::thread::Builder::new().name("leaving".into());
+            if let Err(error) = leaving.spawn(move || drop(consumer)) {
+                tracing::warn!(%error, "the consumer group notices the departure only after the session's time");
+            }
+        }
+    }
+}
+
 /// Commits on a thread of its own. The polling thread must not wait for the
 /// broker, and the answer to an asynchronous commit never comes: librdkafka tells
 /// it only to a callback that the event interface of this binding does not set.
@@ -144,7 +184,8 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub(crate) fn start(consumer: Arc<BaseConsumer<GroupContext>>, purpose: &str) -> Result<Self, StreamError> {
+    pub(crate) fn start(membership: &Membership, purpose: &str) -> Result<Self, StreamError> {
+        let consumer = membership.consumer().clone();
         let (lists, wanted) = channel::<TopicPartitionList>();
         let body = move || {
             for list in wanted {

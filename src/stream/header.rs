@@ -15,7 +15,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Deliveries, Quiet, partitions_of};
+use super::client::{Deliveries, Quiet, partitions_of, patiently};
 use super::error::StreamError;
 use super::offsets::offsets_at;
 use super::settings::StreamSettings;
@@ -136,8 +136,9 @@ fn read_firsts(settings: &StreamSettings, consumer: &BaseConsumer<Quiet>) -> Res
         })
         .collect();
     let fail = |error: &KafkaError| StreamError::from_kafka(&format!("reading `{topic}`"), &settings.brokers, error);
-    let low = offsets_at(consumer, &feeds, Offset::Beginning, settings.pace.connect).map_err(|e| fail(&e))?;
-    let end = offsets_at(consumer, &feeds, Offset::End, settings.pace.connect).map_err(|e| fail(&e))?;
+    let ask = |kind| patiently(settings.pace.connect, |left| offsets_at(consumer, &feeds, kind, left));
+    let low = ask(Offset::Beginning).map_err(|error| fail(&error))?;
+    let end = ask(Offset::End).map_err(|error| fail(&error))?;
     let mut firsts = Vec::with_capacity(feeds.len());
     for feed in &feeds {
         let of = |offsets: &[(Feed, i64)]| offsets.iter().find(|(f, _)| f == feed).map(|&(_, offset)| offset);

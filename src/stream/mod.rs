@@ -27,8 +27,8 @@ mod router;
 mod run;
 pub mod settings;
 
-pub use embedded::EmbeddedBroker;
 pub use client::librdkafka_version;
+pub use embedded::EmbeddedBroker;
 pub use error::StreamError;
 pub use feeder::Feeder;
 pub use observer::{Half, Observer, Silent};

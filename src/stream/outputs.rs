@@ -148,7 +148,8 @@ pub fn create(
     let options = AdminOptions::new()
         .request_timeout(Some(ADMIN))
         .operation_timeout(Some(ADMIN));
-    let results = wait(admin.client.create_topics(&new, &options))?.map_err(|error| admin.fail("creating topics", &error))?;
+    let results =
+        wait(admin.client.create_topics(&new, &options))?.map_err(|error| admin.fail("creating topics", &error))?;
     results
         .into_iter()
         .map(|result| match result {
@@ -204,15 +205,28 @@ impl<'a> Admin<'a> {
             replication: 0,
             differences: Vec::new(),
         };
-        let missing = || format!("`{}` does not exist; create it with `pumpwatch topics create`", spec.name);
-        let metadata = match self.inner().fetch_metadata(Some(&spec.name), self.settings.pace.connect) {
+        let missing = || {
+            format!(
+                "`{}` does not exist; create it with `pumpwatch topics create`",
+                spec.name
+            )
+        };
+        let metadata = match self
+            .inner()
+            .fetch_metadata(Some(&spec.name), self.settings.pace.connect)
+        {
             Ok(metadata) => metadata,
             Err(error) => return Err(self.fail(&what, &error)),
         };
         let topic = metadata.topics().iter().find(|topic| topic.name() == spec.name);
         let partitions = topic.map_or(&[][..], |topic| topic.partitions());
-        if let Some(code) = topic.and_then(rdkafka::metadata::MetadataTopic::error).map(RDKafkaErrorCode::from)
-            && !matches!(code, RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition)
+        if let Some(code) = topic
+            .and_then(rdkafka::metadata::MetadataTopic::error)
+            .map(RDKafkaErrorCode::from)
+            && !matches!(
+                code,
+                RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition
+            )
         {
             return Err(self.fail(&what, &KafkaError::MetadataFetch(code)));
         }
@@ -240,11 +254,15 @@ impl<'a> Admin<'a> {
         let what = format!("reading the settings of `{}`", spec.name);
         let options = AdminOptions::new().request_timeout(Some(self.settings.pace.connect));
         let resource = ResourceSpecifier::Topic(&spec.name);
-        let answers = wait(self.client.describe_configs([&resource], &options))?.map_err(|error| self.fail(&what, &error))?;
+        let answers =
+            wait(self.client.describe_configs([&resource], &options))?.map_err(|error| self.fail(&what, &error))?;
         for answer in answers {
             let answer = answer.map_err(|code| self.fail(&what, &KafkaError::AdminOp(code)))?;
             for (key, value) in &spec.required {
-                let found = answer.get(key).and_then(|entry| entry.value.as_deref()).unwrap_or("unset");
+                let found = answer
+                    .get(key)
+                    .and_then(|entry| entry.value.as_deref())
+                    .unwrap_or("unset");
                 if found != value {
                     report.differences.push(format!(
                         "`{}` has {key}={found} and must have {key}={value}; change it with `kafka-configs --alter --topic {} --add-config {key}={value}`",
@@ -294,8 +312,16 @@ mod tests {
         };
         let specs = wanted(&settings, 8, true);
         let of = |name: &str| specs.iter().find(|spec| spec.name == name).unwrap();
-        assert!(of("pumpwatch.events.v1").required.contains(&("retention.ms", "-1".into())));
-        assert!(of("sms.pumping.blocklist.v1").required.contains(&("cleanup.policy", "compact".into())));
+        assert!(
+            of("pumpwatch.events.v1")
+                .required
+                .contains(&("retention.ms", "-1".into()))
+        );
+        assert!(
+            of("sms.pumping.blocklist.v1")
+                .required
+                .contains(&("cleanup.policy", "compact".into()))
+        );
         let mut names: Vec<_> = specs.iter().map(|spec| &spec.name).collect();
         names.sort();
         names.dedup();

@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Quiet, partitions_of, plain_consumer};
+use super::client::{Quiet, partitions_of, patiently, plain_consumer};
 use super::error::{StreamError, is_transient};
 use super::fold::{FoldError, PartitionFold};
 use super::header;
@@ -87,7 +87,7 @@ pub fn replay_log(
         })
         .collect();
     let ask = |kind| {
-        offsets_at(&consumer, &feeds, kind, settings.pace.connect)
+        patiently(settings.pace.connect, |left| offsets_at(&consumer, &feeds, kind, left))
             .map_err(|error| StreamError::from_kafka(&format!("reading `{topic}`"), &settings.brokers, &error))
     };
     for (feed, low) in ask(Offset::Beginning)? {

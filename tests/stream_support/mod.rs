@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use pumpwatch::decode::Format;
 use pumpwatch::detector::{Effect, EventCounts, Policy, State};
 use pumpwatch::model::log::{Feed, LogRecord, RecordCounts};
+use pumpwatch::render;
 use pumpwatch::stream::{
-    EmbeddedBroker, InputSettings, Observer, Pace, Role, Shutdown, Start, StreamError, StreamSettings, Topics, run,
+    EmbeddedBroker, InputSettings, Observer, Pace, ReplaySink, Role, Said, Shutdown, Start, StreamError,
+    StreamSettings, Topics, run,
 };
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -38,6 +40,17 @@ pub struct Witness {
 }
 
 impl Witness {
+    fn report(&self) -> String {
+        format!(
+            "routed {}, records {:?}, folded {:?}, assigned {:?}, trouble {:?}",
+            self.routed.lock().unwrap(),
+            self.counts.lock().unwrap(),
+            self.folded.lock().unwrap(),
+            self.assigned.lock().unwrap(),
+            self.trouble.lock().unwrap()
+        )
+    }
+
     /// Events of all partitions that were decided, by what became of them.
     pub fn event_counts(&self) -> EventCounts {
         let folded = self.folded.lock().unwrap();
@@ -110,7 +123,7 @@ pub fn settings() -> StreamSettings {
         ],
         group: "pumpwatch".into(),
         topics: Topics::default(),
-        inputs: vec![input(SENDS), input(VERIFICATIONS)],
+        inputs: vec![input(SENDS), input(VERIFICATIONS), input("sms.delivery.v1")],
         policy: Policy::default().to_record("test"),
         privacy_key: Some(b"key".to_vec()),
         keep_numbers: false,
@@ -132,6 +145,34 @@ pub fn broker() -> (EmbeddedBroker, StreamSettings) {
     let broker = EmbeddedBroker::for_settings(&settings, LOG_PARTITIONS).unwrap();
     settings.brokers = broker.bootstrap().into();
     (broker, settings)
+}
+
+/// Settings for a real broker, with topics and groups of their own. Fails without
+/// `PUMPWATCH_TEST_BROKERS`.
+pub fn real(name: &str) -> StreamSettings {
+    let brokers = std::env::var("PUMPWATCH_TEST_BROKERS").expect("PUMPWATCH_TEST_BROKERS names a broker");
+    let prefix = format!("{name}-{}", now());
+    let named = |topic: &str| format!("{prefix}.{topic}");
+    let mut settings = settings();
+    settings.brokers = brokers;
+    settings.group.clone_from(&prefix);
+    settings.properties.clear();
+    let topics = &mut settings.topics;
+    for topic in [
+        &mut topics.events,
+        &mut topics.alerts,
+        &mut topics.blocklist,
+        &mut topics.stats,
+        &mut topics.audit,
+        &mut topics.dead_letters,
+        &mut topics.feedback,
+    ] {
+        *topic = named(topic);
+    }
+    for input in &mut settings.inputs {
+        input.topic = named(&input.topic);
+    }
+    settings
 }
 
 pub struct Running {
@@ -199,6 +240,8 @@ impl Writer {
     pub fn new(settings: &StreamSettings) -> Self {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &settings.brokers);
+        // The mock broker keeps 5 MiB a partition.
+        config.set("compression.codec", "lz4");
         Self(config.create().unwrap())
     }
 
@@ -387,6 +430,43 @@ pub fn commit(settings: &StreamSettings, group: &str, topic: &str, positions: &[
         element.set_metadata(metadata);
     }
     consumer.commit(&list, rdkafka::consumer::CommitMode::Sync).unwrap();
+}
+
+/// Every record of the outputs under its origin: topic, key and value.
+pub type Published = BTreeMap<(String, String), (Option<Vec<u8>>, Option<Vec<u8>>)>;
+
+pub fn published(settings: &StreamSettings) -> Published {
+    let topics = &settings.topics;
+    let mut all = Published::new();
+    for topic in [&topics.alerts, &topics.blocklist, &topics.stats, &topics.audit] {
+        for seen in read_all(settings, topic) {
+            let origin = seen.header("pumpwatch-origin").unwrap().to_string();
+            let record = (seen.key, seen.value);
+            if let Some(before) = all.insert((topic.clone(), origin), record.clone()) {
+                assert_eq!(before, record, "published twice under one origin, with other bytes");
+            }
+        }
+    }
+    all
+}
+
+/// Keeps what a replay says.
+pub struct Collect<'a>(&'a StreamSettings, pub Published);
+
+impl<'a> Collect<'a> {
+    pub fn new(settings: &'a StreamSettings) -> Self {
+        Self(settings, Published::new())
+    }
+}
+
+impl ReplaySink for Collect<'_> {
+    fn said(&mut self, said: Said) -> std::io::Result<()> {
+        let record = render::effect(&said.effect);
+        let topic = self.0.output_topic(record.topic).to_string();
+        let origin = format!("{}/{}/{}", said.partition, said.offset, said.index);
+        self.1.insert((topic, origin), (record.key, record.value));
+        Ok(())
+    }
 }
 
 pub fn now() -> i64 {

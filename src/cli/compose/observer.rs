@@ -29,9 +29,16 @@ impl Telemetry {
     pub(in crate::cli) fn new(metrics: Arc<Metrics>, health: &Health, router: bool, detector: bool) -> Self {
         let half = |name: &str| {
             let heartbeat = health.watch(name, SILENCE_MAX);
-            (heartbeat, health.condition(name, "has not joined its consumer group yet"))
+            (
+                heartbeat,
+                health.condition(name, "has not joined its consumer group yet"),
+            )
         };
-        Self { metrics, router: router.then(|| half("router")), detector: detector.then(|| half("detector")) }
+        Self {
+            metrics,
+            router: router.then(|| half("router")),
+            detector: detector.then(|| half("detector")),
+        }
     }
 
     fn half(&self, half: Half) -> Option<&(Heartbeat, Condition)> {
@@ -50,7 +57,12 @@ fn role(half: Half) -> Role {
 }
 
 fn wall() -> Millis {
-    Millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64)
+    Millis(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_millis() as i64,
+    )
 }
 
 impl Observer for Telemetry {
@@ -59,11 +71,22 @@ impl Observer for Telemetry {
     }
 
     fn dead_letter(&self, feed: &Feed, offset: i64, class: &str, message: &str) {
-        RecordDeadLettered { feed, offset, reason: class, detail: message }.emit(&self.metrics);
+        RecordDeadLettered {
+            feed,
+            offset,
+            reason: class,
+            detail: message,
+        }
+        .emit(&self.metrics);
     }
 
     fn feed(&self, feed: &Feed, clock: Millis, _lag: Option<i64>) {
-        FeedClockAdvanced { feed, clock, wall: wall() }.emit(&self.metrics);
+        FeedClockAdvanced {
+            feed,
+            clock,
+            wall: wall(),
+        }
+        .emit(&self.metrics);
     }
 
     fn input_gap(&self, feed: &Feed, from: i64, to: i64) {
@@ -71,7 +94,11 @@ impl Observer for Telemetry {
     }
 
     fn assigned(&self, half: Half, partitions: usize) {
-        AssignmentChanged { role: role(half), partitions }.emit(&self.metrics);
+        AssignmentChanged {
+            role: role(half),
+            partitions,
+        }
+        .emit(&self.metrics);
         if let Some((_, condition)) = self.half(half) {
             // A member without partitions is a standby, and ready to take over.
             condition.holds();
@@ -94,21 +121,40 @@ impl Observer for Telemetry {
     }
 
     fn committed(&self, half: Half, partitions: usize) {
-        OffsetsCommitted { role: role(half), partitions }.emit(&self.metrics);
+        OffsetsCommitted {
+            role: role(half),
+            partitions,
+        }
+        .emit(&self.metrics);
     }
 
     fn broker_trouble(&self, half: Half, message: &str) {
-        BrokerFailed { role: role(half), error: message, fatal: false }.emit(&self.metrics);
+        BrokerFailed {
+            role: role(half),
+            error: message,
+            fatal: false,
+        }
+        .emit(&self.metrics);
     }
 
     fn restored(&self, partition: i32, records: u64, took: Duration) {
-        PartitionRestored { partition, records, elapsed: took }.emit(&self.metrics);
+        PartitionRestored {
+            partition,
+            records,
+            elapsed: took,
+        }
+        .emit(&self.metrics);
     }
 
     fn folded(&self, partition: i32, state: &State) {
         self.metrics.set_event_counts(partition, state.counts());
         self.metrics.set_state_nodes(partition, state.size().nodes as u64);
-        LogTimeAdvanced { partition, log_time: state.log_time(), wall: wall() }.emit(&self.metrics);
+        LogTimeAdvanced {
+            partition,
+            log_time: state.log_time(),
+            wall: wall(),
+        }
+        .emit(&self.metrics);
     }
 
     fn released(&self, partition: i32) {
@@ -118,7 +164,11 @@ impl Observer for Telemetry {
     fn published(&self, effect: &Effect, append_to_publish: Option<Duration>) {
         match effect {
             Effect::Finding(finding) => {
-                FindingPublished { finding, append_to_alert: append_to_publish }.emit(&self.metrics);
+                FindingPublished {
+                    finding,
+                    append_to_alert: append_to_publish,
+                }
+                .emit(&self.metrics);
             }
             Effect::Block(_, change) => BlockPublished { change }.emit(&self.metrics),
             Effect::Stats(_) | Effect::Audit(_) => {}

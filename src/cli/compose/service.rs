@@ -44,7 +44,12 @@ impl Service {
         let server = runtime.spawn(server.run(app, async {
             let _ = stopped.await;
         }));
-        Ok(Self { runtime, stop: Some(stop), server, address })
+        Ok(Self {
+            runtime,
+            stop: Some(stop),
+            server,
+            address,
+        })
     }
 
     /// Asks the stream to drain at the first SIGTERM or Ctrl-C; a second one ends

@@ -13,7 +13,12 @@ pub(in crate::cli) fn stream_settings(config: &Config) -> Result<StreamSettings,
     let inputs = config.inputs.iter().map(input).collect::<Result<Vec<_>, _>>()?;
     Ok(StreamSettings {
         brokers: config.kafka.bootstrap_servers(),
-        properties: config.kafka.properties.iter().map(|(k, v)| (k.clone(), v.expose().to_owned())).collect(),
+        properties: config
+            .kafka
+            .properties
+            .iter()
+            .map(|(k, v)| (k.clone(), v.expose().to_owned()))
+            .collect(),
         group: config.kafka.group.clone(),
         topics: Topics {
             events: topics.events.clone(),

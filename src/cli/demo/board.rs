@@ -41,7 +41,10 @@ pub(super) struct Board {
 
 impl Board {
     pub(super) fn new() -> Self {
-        Self { began: Instant::now(), score: Mutex::new(Score::default()) }
+        Self {
+            began: Instant::now(),
+            score: Mutex::new(Score::default()),
+        }
     }
 
     fn score(&self) -> MutexGuard<'_, Score> {
@@ -62,10 +65,17 @@ impl Board {
 
     /// A live event is about to be fed.
     pub(super) fn sent(&self, event: &SimEvent, simulator: &Simulator) {
-        let EventBody::Send(send) = &event.event.body else { return };
-        let Destination::Number(to) = event.event.to else { return };
+        let EventBody::Send(send) = &event.event.body else {
+            return;
+        };
+        let Destination::Number(to) = event.event.to else {
+            return;
+        };
         let mut score = self.score();
-        let covered = score.blocks.iter().any(|(tenant, prefix)| *tenant == event.event.tenant && prefix.covers_number(to));
+        let covered = score
+            .blocks
+            .iter()
+            .any(|(tenant, prefix)| *tenant == event.event.tenant && prefix.covers_number(to));
         let Some(label) = event.label.filter(|l| l.attack) else {
             score.honest += 1;
             score.hit += u64::from(covered);
@@ -79,7 +89,9 @@ impl Board {
             let leaked = score.leaked;
             drop(score);
             if tell {
-                self.say(&format!("  The campaign goes on, but the blocklist stops it now: {leaked} messages had leaked."));
+                self.say(&format!(
+                    "  The campaign goes on, but the blocklist stops it now: {leaked} messages had leaked."
+                ));
             }
             return;
         }
@@ -134,9 +146,16 @@ impl Board {
             (score.campaign_began, score.leaked)
         };
         let after = began.map_or_else(String::new, |at| {
-            format!(" ({:.1} s and {leaked} messages into the campaign)", at.elapsed().as_secs_f64())
+            format!(
+                " ({:.1} s and {leaked} messages into the campaign)",
+                at.elapsed().as_secs_f64()
+            )
         });
-        self.say(&format!("{what} at level {}: {}{after}", finding.level.as_str(), finding.message));
+        self.say(&format!(
+            "{what} at level {}: {}{after}",
+            finding.level.as_str(),
+            finding.message
+        ));
         if finding.activity != Activity::Create && finding.level != Level::Block {
             return;
         }
@@ -167,7 +186,12 @@ impl Board {
                     score.blocks.remove(&entry);
                 }
                 drop(score);
-                self.say(&format!("BLOCK {} until {} ({})", block.key, block.expires_at, block.mode.as_str()));
+                self.say(&format!(
+                    "BLOCK {} until {} ({})",
+                    block.key,
+                    block.expires_at,
+                    block.mode.as_str()
+                ));
             }
             BlockChange::Delete(key) => {
                 if let Some(prefix) = key.prefix {

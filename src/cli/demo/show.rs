@@ -43,7 +43,9 @@ pub(super) fn show(listen: SocketAddr, run_for: Option<Duration>) -> Result<(), 
     let stream = start_stream(&settings, &observer, &shutdown)?;
     let outcome = traffic(&settings, &board, &metrics, &shutdown, run_for);
     shutdown.request();
-    let ended = stream.join().unwrap_or_else(|_| Err(StreamError::Internal("the stream panicked".into())));
+    let ended = stream
+        .join()
+        .unwrap_or_else(|_| Err(StreamError::Internal("the stream panicked".into())));
     service.stop();
     board.farewell();
     outcome?;
@@ -138,7 +140,10 @@ fn history(
     let mut fed = 0u64;
     for event in simulator.by_ref() {
         if event.ingest >= live {
-            board.say(&format!("{fed} events of history played in {:.1} s.", began.elapsed().as_secs_f64()));
+            board.say(&format!(
+                "{fed} events of history played in {:.1} s.",
+                began.elapsed().as_secs_f64()
+            ));
             return Ok(Some(event));
         }
         feed(feeder, event)?;
@@ -148,7 +153,10 @@ fn history(
                 return Ok(None);
             }
             if began.elapsed() > HISTORY_PATIENCE {
-                return Err(CliError::new(Exit::Internal, "the history was not read in time; is the machine overloaded?"));
+                return Err(CliError::new(
+                    Exit::Internal,
+                    "the history was not read in time; is the machine overloaded?",
+                ));
             }
             feeder.serve(Duration::from_millis(2))?;
         }

@@ -1,6 +1,6 @@
 //! What people tell the detector: safe-lists and verdicts.
 
-use super::accuse::VERDICT_SAFE_MS;
+use super::blocking::VERDICT_SAFE_MS;
 use super::{Effect, Engine};
 use crate::model::log::FeedbackRecord;
 use crate::model::{Audit, Feedback, FindingUid, Prefix};

@@ -3,6 +3,7 @@
 
 mod accuse;
 mod attempts;
+mod blocking;
 mod escalate;
 mod explain;
 mod feed_health;
@@ -166,6 +167,7 @@ impl Engine {
             blocks: self.blocks.len(),
             episodes: self.episodes.len(),
             dedup_overflows: self.dedup.overflows(),
+            ..Size::default()
         }
     }
 

@@ -60,17 +60,6 @@ impl Null {
         }
     }
 
-    /// How a finding calls it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "ordinary traffic",
-            Self::Outage => "an outage of a carrier or of the verification feed",
-            Self::Launch => "a launch or flash crowd",
-            Self::Enrolment => "the enrolment of a company's staff",
-            Self::LaunchInOutage => "a launch during an outage",
-        }
-    }
-
     /// Whether the evaluation has switched it on.
     pub(crate) fn enabled(self, tuning: &Tuning) -> bool {
         match self {

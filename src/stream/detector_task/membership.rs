@@ -73,7 +73,8 @@ impl Detector<'_> {
             match told {
                 Told::Positions(positions) => {
                     let expected = self.phase == Phase::Positioning
-                        && positions.iter().map(|p| &p.feed).eq(self.positioning.iter());
+                        && positions.len() == self.positioning.len()
+                        && positions.iter().all(|p| self.positioning.contains(&p.feed));
                     if expected {
                         self.phase.advance(Phase::Steady).map_err(StreamError::Internal)?;
                         self.take(&positions)?;

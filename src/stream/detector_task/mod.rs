@@ -24,7 +24,7 @@ use self::partition::PartitionTask;
 use super::client::{group_consumer, partitions_of, plain_consumer, wall_now};
 use super::error::{StreamError, is_authorization, is_transient};
 use super::fold::{ORIGIN_HEADER, origin};
-use super::group::{Committer, GroupContext, Phase, answer_assign, answer_revoke, list_of, positions_of};
+use super::group::{Committer, GroupContext, Membership, Phase, answer_assign, answer_revoke, list_of, positions_of};
 use super::observer::{Half, Observer};
 use super::offsets::Offsets;
 use super::outbox::{Outbox, Outgoing, kafka_headers};
@@ -86,15 +86,16 @@ pub(crate) fn run(parts: DetectorParts) -> Result<(), StreamError> {
     let log_partitions = check_topics(&settings)?;
     let outbox = Outbox::new(&settings, "detector")?;
     let offsets = Offsets::start(&settings, &group, "detector")?;
-    let consumer = Arc::new(group_consumer(&settings, "detector", &group)?);
-    let committer = Committer::start(consumer.clone(), "detector")?;
+    let membership = Membership::new(group_consumer(&settings, "detector", &group)?);
+    let committer = Committer::start(&membership, "detector")?;
+    let consumer = membership.consumer();
     consumer
         .subscribe(&[&settings.topics.events])
         .map_err(|error| StreamError::from_kafka("subscribing", &settings.brokers, &error))?;
     let now = Instant::now();
     let detector = Detector {
         parts,
-        consumer: &consumer,
+        consumer,
         outbox,
         offsets,
         log_partitions,
@@ -111,10 +112,9 @@ pub(crate) fn run(parts: DetectorParts) -> Result<(), StreamError> {
         last_told: now,
         effects: Vec::new(),
     };
-    let result = detector.run();
-    consumer.context().close();
-    drop(consumer);
-    result
+    detector.run()?;
+    membership.leave();
+    Ok(())
 }
 
 fn check_topics(settings: &StreamSettings) -> Result<u32, StreamError> {

@@ -37,7 +37,7 @@ pub(crate) fn outgoing(
 ) -> Outgoing {
     let original: Vec<Header> = message
         .headers()
-        .map(|headers| headers.iter().map(header).collect())
+        .map(|headers| headers.iter().map(|header| owned(&header)).collect())
         .unwrap_or_default();
     // The format knows secrets of its own; `render` takes out what any may hold.
     let value = message.payload().map(|value| match reason.format {
@@ -71,7 +71,7 @@ pub(crate) fn outgoing(
     }
 }
 
-fn header(header: rdkafka::message::Header<'_, &[u8]>) -> Header {
+fn owned(header: &rdkafka::message::Header<'_, &[u8]>) -> Header {
     Header {
         name: Cow::Owned(header.key.to_string()),
         value: header.value.map(<[u8]>::to_vec),

@@ -117,7 +117,8 @@ impl Router<'_> {
             match told {
                 Told::Positions(positions) => {
                     let expected = self.phase == Phase::Positioning
-                        && positions.iter().map(|p| &p.feed).eq(self.positioning.iter());
+                        && positions.len() == self.positioning.len()
+                        && positions.iter().all(|p| self.positioning.contains(&p.feed));
                     if expected {
                         self.phase.advance(Phase::Steady).map_err(StreamError::Internal)?;
                         self.take(&positions)?;
@@ -159,6 +160,8 @@ impl Router<'_> {
             newest = newest.max(generation);
             self.slots.push(slot);
         }
+        let topics = self.slots.iter().map(|slot| slot.feed.topic.clone());
+        self.known_topics.extend(topics);
         self.slots.sort_by(|a, b| a.feed.cmp(&b.feed));
         self.reindexed()?;
         let by_wall = ((wall_now().0 - GENERATION_EPOCH_MS) / 1_000).clamp(0, i64::from(i32::MAX)) as i32;
@@ -197,8 +200,9 @@ impl Router<'_> {
         };
         let begin = match (&position.committed, start) {
             (Some((offset, _)), _) => *offset,
-            (None, Start::Earliest) => position.low,
-            (None, Start::Latest) => position.end,
+            (None, Start::Latest) if !self.known_topics.contains(&feed.topic) => position.end,
+            // Also a partition that was added to a topic: all of it is new.
+            (None, Start::Earliest | Start::Latest) => position.low,
         };
         if begin > position.end {
             return Err(StreamError::InputTruncated(format!(

@@ -20,10 +20,11 @@ mod routing;
 mod slot;
 mod startup;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use compact_str::CompactString;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use self::pack::Packer;
@@ -31,7 +32,7 @@ use self::slot::Slot;
 use super::checkpoint::Checkpoints;
 use super::client::{group_consumer, wall_now};
 use super::error::StreamError;
-use super::group::{Committer, GroupContext, Phase, answer_assign, answer_revoke, list_of};
+use super::group::{Committer, GroupContext, Membership, Phase, answer_assign, answer_revoke, list_of};
 use super::ingest::Ingest;
 use super::observer::{Half, Observer};
 use super::offsets::Offsets;
@@ -58,6 +59,9 @@ struct Router<'c> {
     outbox: Outbox,
     offsets: Offsets,
     header: Header,
+    /// Topics of which the group has read before: a partition of them without a
+    /// commit is a new one.
+    known_topics: BTreeSet<CompactString>,
     ingest: Ingest,
     member: String,
     /// First digits of the published policy's hash, for the commits.
@@ -90,18 +94,16 @@ pub(crate) fn run(parts: RouterParts) -> Result<(), StreamError> {
     let outbox = Outbox::new(&settings, "router")?;
     let start = startup::begin(&settings, &outbox)?;
     let offsets = Offsets::start(&settings, &group, "router")?;
-    let consumer = Arc::new(group_consumer(&settings, "router", &group)?);
-    let committer = Committer::start(consumer.clone(), "router")?;
+    let membership = Membership::new(group_consumer(&settings, "router", &group)?);
+    let committer = Committer::start(&membership, "router")?;
+    let consumer = membership.consumer();
     let topics: Vec<&str> = startup::input_topics(&settings);
     consumer
         .subscribe(&topics)
         .map_err(|error| StreamError::from_kafka("subscribing", &settings.brokers, &error))?;
-    let result = Router::new(parts, (&consumer, committer), outbox, offsets, start).run();
-    // Dropping the consumer polls until it has left the group; nobody answers the
-    // callbacks any more, so they must answer themselves.
-    consumer.context().close();
-    drop(consumer);
-    result
+    Router::new(parts, (consumer, committer), outbox, offsets, start).run()?;
+    membership.leave();
+    Ok(())
 }
 
 impl<'c> Router<'c> {
@@ -126,6 +128,7 @@ impl<'c> Router<'c> {
             member,
             policy: startup::policy_mark(settings),
             header: start.header,
+            known_topics: start.known_topics,
             parts,
             consumer,
             outbox,

@@ -12,7 +12,7 @@ use crate::model::Millis;
 use crate::model::log::{Feed, FeedProgress, FeedScope, RecordCounts};
 
 /// Bytes waiting in one feed above which it is paused.
-const QUEUE_BYTES_MAX: usize = 16 * 1024 * 1024;
+const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Which kind of topic a feed belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,21 +1,26 @@
 //! What a router does before it joins its group: are the topics there, do all
 //! members agree on the log, is the policy in it.
 
+use std::collections::BTreeSet;
+
+use compact_str::CompactString;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::producer::BaseRecord;
 
 use super::memory::FeedMemory;
 use crate::model::log::{Feed, Header, LogRecord};
-use crate::stream::client::{Quiet, partitions_of, plain_consumer};
+use crate::stream::client::{Quiet, partitions_of, patiently, plain_consumer};
 use crate::stream::error::StreamError;
 use crate::stream::header;
-use crate::stream::offsets::ask_positions;
+use crate::stream::offsets::{Position, ask_positions};
 use crate::stream::outbox::Outbox;
 use crate::stream::settings::StreamSettings;
 
 /// What the start found.
 pub(crate) struct Start {
     pub(crate) header: Header,
+    /// Topics of which the group has read before.
+    pub(crate) known_topics: BTreeSet<CompactString>,
 }
 
 /// The topics the router reads.
@@ -38,7 +43,9 @@ pub(crate) fn begin(settings: &StreamSettings, outbox: &Outbox) -> Result<Start,
     let consumer = plain_consumer(settings, "router-start", &settings.router_group())?;
     let feeds = check_topics(settings, &consumer)?;
     let header = header::establish(settings, &consumer, outbox.producer())?;
-    let last = newest_memory(settings, &consumer, &feeds)?;
+    let positions = patiently(settings.pace.connect, |left| ask_positions(&consumer, &feeds, left))
+        .map_err(|error| StreamError::from_kafka("reading committed offsets", &settings.brokers, &error))?;
+    let last = newest_memory(&positions);
     if let Some(last) = &last
         && last.deployment != header.deployment_id
     {
@@ -47,7 +54,11 @@ pub(crate) fn begin(settings: &StreamSettings, outbox: &Outbox) -> Result<Start,
     if last.is_none_or(|last| last.policy != policy_mark(settings)) {
         publish_policy(settings, outbox, &header)?;
     }
-    Ok(Start { header })
+    let known = positions.iter().filter(|position| position.committed.is_some());
+    Ok(Start {
+        header,
+        known_topics: known.map(|position| position.feed.topic.clone()).collect(),
+    })
 }
 
 /// The sentence for offsets that belong to another internal log.
@@ -85,18 +96,12 @@ fn check_topics(settings: &StreamSettings, consumer: &BaseConsumer<Quiet>) -> Re
 }
 
 /// The progress that the youngest generation committed, over all feeds.
-fn newest_memory(
-    settings: &StreamSettings,
-    consumer: &BaseConsumer<Quiet>,
-    feeds: &[Feed],
-) -> Result<Option<FeedMemory>, StreamError> {
-    let positions = ask_positions(consumer, feeds, settings.pace.connect)
-        .map_err(|error| StreamError::from_kafka("reading committed offsets", &settings.brokers, &error))?;
-    Ok(positions
+fn newest_memory(positions: &[Position]) -> Option<FeedMemory> {
+    positions
         .iter()
         .filter_map(|position| position.committed.as_ref())
         .filter_map(|(_, metadata)| FeedMemory::decode(metadata).ok())
-        .max_by_key(|memory| memory.generation))
+        .max_by_key(|memory| memory.generation)
 }
 
 fn publish_policy(settings: &StreamSettings, outbox: &Outbox, header: &Header) -> Result<(), StreamError> {

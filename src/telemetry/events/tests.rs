@@ -151,7 +151,6 @@ fn emit_everything(metrics: &Metrics) {
     .emit(metrics);
     PartitionRestored {
         partition: 2,
-        next_offset: 41,
         records: 40,
         elapsed: Duration::from_millis(1500),
     }
