@@ -10,7 +10,7 @@ use crate::detector::{Policy, Tuning};
 use crate::lab::evaluate::report::{Frame, Report, markdown, runs_ndjson};
 use crate::lab::evaluate::run::{Entrant, Step, run};
 use crate::lab::evaluate::suite::{Suite, jobs};
-use crate::lab::evaluate::{PUMPWATCH, ablation, pumpwatch};
+use crate::lab::evaluate::{PUMPWATCH, ablation, peers, pumpwatch};
 
 use super::atomic::AtomicFile;
 use super::error::{CliError, Exit};
@@ -51,6 +51,10 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     ablation: Vec<String>,
 
+    /// Leave the other rules out
+    #[arg(long)]
+    no_peers: bool,
+
     /// Worlds at a time [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     threads: Option<u16>,
@@ -74,11 +78,14 @@ pub(super) fn execute(args: &EvaluateArgs) -> Result<(), CliError> {
         .map_err(|error| CliError::new(Exit::Input, error.to_string()))?;
     let readme = args.readme.as_deref().map(read).transpose()?;
     let policy = Policy::default();
-    let entrants = entrants(args, &policy)?;
+    let mut entrants = entrants(args, &policy)?;
     if let Some(folder) = &args.out {
         make_folder(folder)?;
     }
     let threads = args.threads.map_or_else(processors, usize::from);
+    if !args.no_peers {
+        entrants.extend(tuned(&policy, threads)?);
+    }
     let bar = Progress::items(jobs.iter().map(|job| job.sends() as u64).sum(), "sends");
     let done = AtomicU64::new(0);
     let told = |step: Step| bar.advance(step.done.saturating_sub(done.swap(step.done, Ordering::Relaxed)));
@@ -132,6 +139,19 @@ fn entrants(args: &EvaluateArgs, policy: &Policy) -> Result<Vec<Entrant>, CliErr
         entrants.push(pumpwatch(&format!("without {part}"), &title, policy, without));
     }
     Ok(entrants)
+}
+
+/// The other rules, at the detector's own budget of false alarms.
+fn tuned(policy: &Policy, threads: usize) -> Result<Vec<Entrant>, CliError> {
+    let history = peers::history().map_err(|error| CliError::new(Exit::Internal, error.to_string()))?;
+    let told = |_: Step| {};
+    Ok(peers::calibrate(
+        peers::PEERS,
+        &history,
+        policy.false_alarms_per_million,
+        threads,
+        &told,
+    ))
 }
 
 fn processors() -> usize {

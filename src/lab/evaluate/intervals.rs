@@ -95,19 +95,13 @@ pub fn quantile(values: &[f64], endless: usize, of: f64) -> Estimate {
     let at = |rank: usize| values.get(rank).copied();
     let rank = ((of * count as f64).ceil() as usize).clamp(1, count) - 1;
     let n = count as u64;
-    // Ranks between which the quantile lies but for a tail on each side.
-    let mut low = 0;
-    while low + 1 < count && 1.0 - binomial_above(low as u64 + 1, n, of) <= TAIL {
-        low += 1;
-    }
-    let mut high = low;
-    while high + 1 < count && binomial_above(high as u64 + 1, n, of) > TAIL {
-        high += 1;
-    }
+    // The outermost ranks beyond which the quantile lies but for a tail.
+    let lows = (0..count).take_while(|low| 1.0 - binomial_above(*low as u64 + 1, n, of) <= TAIL);
+    let high = (0..count).find(|high| binomial_above(*high as u64 + 1, n, of) <= TAIL);
     Estimate {
         value: at(rank),
-        low: at(low),
-        high: at(high),
+        low: lows.last().and_then(at),
+        high: high.and_then(at),
     }
 }
 

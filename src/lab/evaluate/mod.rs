@@ -17,6 +17,7 @@
 pub mod ablation;
 pub mod intervals;
 pub mod judge;
+pub mod peers;
 pub mod pumpwatch;
 pub mod report;
 pub mod run;

@@ -13,7 +13,7 @@ use crate::model::{Millis, Prefix};
 /// A campaign that hops sends its later ones elsewhere: no decision covers half
 /// of what it will ever send, but one covers half of what it sends next.
 const AHEAD: usize = 100;
-/// False alarms that are kept with their particulars.
+/// False alarms of each level that are kept with their particulars.
 const FALSE_KEPT: usize = 50;
 /// Ends of the classes of the leak curve, in messages of a campaign.
 pub const CURVE: [u64; 20] = [
@@ -166,7 +166,8 @@ impl Score {
     }
 
     fn keep(&mut self, tenant: &str, prefix: Option<Prefix>, level: &'static str, now: Millis) {
-        if self.false_alarms.len() < FALSE_KEPT {
+        let kept = self.false_alarms.iter().filter(|alarm| alarm.level == level);
+        if kept.count() < FALSE_KEPT {
             self.false_alarms.push(FalseAlarm {
                 time: now.to_string(),
                 tenant: tenant.into(),

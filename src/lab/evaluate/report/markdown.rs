@@ -110,10 +110,11 @@ fn value(estimate: &Estimate) -> String {
 }
 
 fn with_interval(estimate: &Estimate) -> String {
-    let end = |end: Option<f64>| end.map_or_else(|| "∞".into(), number);
+    let low = estimate.low.map_or_else(|| "0".into(), number);
+    let high = estimate.high.map_or_else(|| "∞".into(), number);
     match estimate.value {
-        Some(value) => format!("{} [{}, {}]", number(value), end(estimate.low), end(estimate.high)),
-        None => format!("never [{}, ∞]", end(estimate.low)),
+        Some(value) => format!("{} [{low}, {high}]", number(value)),
+        None => format!("never [{low}, ∞]"),
     }
 }
 
