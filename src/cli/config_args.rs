@@ -21,6 +21,17 @@ impl ConfigArgs {
         self.config.is_some()
     }
 
+    /// The same with other brokers than it names, if any are given.
+    pub(super) fn load_with_brokers(&self, brokers: Option<&str>, need: Brokers) -> Result<Config, CliError> {
+        let mut variables = variables()?;
+        if let Some(brokers) = brokers {
+            let name = format!("{ENV_PREFIX}KAFKA__BROKERS");
+            variables.retain(|(other, _)| *other != name);
+            variables.push((name, brokers.to_owned()));
+        }
+        Ok(Config::load(self.config.as_deref(), &variables, need)?)
+    }
+
     /// Reads and checks the configuration.
     pub(super) fn load(&self, brokers: Brokers) -> Result<Config, CliError> {
         Ok(Config::load(self.config.as_deref(), &variables()?, brokers)?)

@@ -11,6 +11,7 @@ mod config_args;
 mod decode;
 mod demo;
 mod error;
+mod evaluate;
 pub mod input;
 mod man;
 mod number;
@@ -20,6 +21,7 @@ pub mod progress;
 mod replay;
 mod run;
 mod schema;
+mod simulate;
 mod topics;
 mod values;
 mod version;
@@ -63,6 +65,10 @@ enum Command {
     Check(check::CheckArgs),
     /// Run the detector over a file of events, or over the internal log again
     Replay(replay::ReplayArgs),
+    /// Write simulated traffic, with or without attacks, to a file or to Kafka
+    Simulate(simulate::SimulateArgs),
+    /// Measure delays, leaks and false alarms over simulated worlds, beside other rules
+    Evaluate(evaluate::EvaluateArgs),
     /// Show what each record of a source becomes
     Decode(decode::DecodeArgs),
     /// Show what the number plan says of telephone numbers
@@ -130,6 +136,8 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Demo(args) => demo::execute(&args),
         Command::Check(args) => check::execute(&args),
         Command::Replay(args) => replay::execute(&args),
+        Command::Simulate(args) => simulate::execute(&args),
+        Command::Evaluate(args) => evaluate::execute(&args),
         Command::Decode(args) => decode::execute(&args),
         Command::Number(args) => number::execute(&args),
         Command::Topics(command) => topics::execute(&command),

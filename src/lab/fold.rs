@@ -102,6 +102,22 @@ impl Fold {
         }
     }
 
+    /// Everything that arrives before `now` has been handed over: what is due by
+    /// then is decided, for a caller that reacts to effects. A time that is over
+    /// changes nothing.
+    pub fn tell_time(&mut self, now: Millis, effects: &mut Vec<Effect>) {
+        if now <= self.clock {
+            return;
+        }
+        let has_begun = self.clock > Millis::MIN;
+        self.clock = now;
+        if !self.batch.is_empty() {
+            self.flush(effects);
+        } else if has_begun {
+            self.tick(now, effects);
+        }
+    }
+
     /// One record that means no event.
     pub fn ignored(&mut self) {
         self.counts.ignored += 1;

@@ -5,8 +5,10 @@
 //! | `fold` | events in, effects out |
 //! | `replay` | a file of canonical events through the fold, into files |
 //! | `simulate` | a seeded world of honest traffic and attacks |
+//! | `evaluate` | every scenario, every judge, one report |
 //! | `lines` | lines of bounded length |
 
+pub mod evaluate;
 pub mod fold;
 pub mod lines;
 pub mod replay;

@@ -156,7 +156,14 @@ impl Simulator {
         let Some((tenant, app)) = self.whom(tenant, app) else {
             return;
         };
-        self.blocks[tenant].insert(prefix, app, expires_at.0);
+        self.blocks[tenant].insert(prefix, app, (expires_at.0, 0.0));
+    }
+
+    /// The same for a block that lets a share of the sends through, from 0 to 1.
+    pub fn on_sample(&mut self, tenant: &str, app: Option<&str>, prefix: Prefix, expires_at: Millis, allow_ratio: f64) {
+        if let Some((tenant, app)) = self.whom(tenant, app) {
+            self.blocks[tenant].insert(prefix, app, (expires_at.0, allow_ratio));
+        }
     }
 
     /// Tells the world that a block was taken back.
@@ -223,19 +230,20 @@ impl Simulator {
                 Way::At(at) => arrival = at,
                 Way::Twice(again) => {
                     let copy = event.clone();
-                    self.emit(again, copy, label);
+                    self.emit(again, copy, label, talk.price);
                     break;
                 }
             }
         }
-        self.emit(arrival, event, label);
+        self.emit(arrival, event, label, talk.price);
     }
 
-    fn emit(&mut self, ingest: i64, event: Event, label: Option<Label>) {
+    fn emit(&mut self, ingest: i64, event: Event, label: Option<Label>, price: Micros) {
         let event = self.events.put(SimEvent {
             ingest: Millis(ingest),
             event,
             label,
+            price,
         });
         self.push(ingest, What::Emit { event });
     }
@@ -348,7 +356,7 @@ impl Simulator {
     /// Sends the next message of an attempt and arranges what follows from it.
     fn round(&mut self, mut talk: Talk, time: i64) {
         let place = talk.next_round;
-        let blocked = self.blocks[talk.tenant].covers(talk.number, talk.app, time);
+        let blocked = self.blocks[talk.tenant].stops(&talk, time);
         let names = &self.names[talk.tenant][talk.app];
         let lag = |tag: u64| lag_ms(talk.session.rotate_left(7) ^ (tag + 16 * place as u64));
         let round = *talk.plan.round(place);
@@ -412,7 +420,7 @@ impl Simulator {
                 let attack = &mut self.attacks[usize::from(campaign)];
                 let habits = &self.habits[attack.tenant];
                 if let Some(mut talk) = attack.next(&self.world, habits, time) {
-                    let blocked = self.blocks[talk.tenant].covers(talk.number, talk.app, time);
+                    let blocked = self.blocks[talk.tenant].stops(&talk, time);
                     attack.on_result(talk.number, blocked, time);
                     let twist = self.twist(talk.tenant, talk.app, talk.country, time);
                     let of = talk.session;

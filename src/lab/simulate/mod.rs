@@ -50,6 +50,9 @@ pub struct SimEvent {
     pub event: Event,
     /// The truth about it; `None` for ordinary honest traffic.
     pub label: Option<Label>,
+    /// What the message that it is about costs, in millionths of a US dollar,
+    /// also where the record does not say it.
+    pub price: Micros,
 }
 
 /// What an overlay did, known when (or as far as) it was generated.

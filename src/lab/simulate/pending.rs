@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{E164, Prefix};
+use super::draw::{hash, unit};
+use super::talk::Talk;
+use crate::model::Prefix;
 
 /// Things kept at a place until they are taken; places are used again.
 #[derive(Clone, Debug)]
@@ -38,31 +40,35 @@ impl<T> Shelf<T> {
     }
 }
 
-/// Standing blocks of one tenant: app (`None`: any) and prefix, until when.
+/// Standing blocks of one tenant: app (`None`: any) and prefix, until when, and
+/// the share that is let through.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Blocks {
-    until: BTreeMap<(Prefix, Option<usize>), i64>,
+    standing: BTreeMap<(Prefix, Option<usize>), (i64, f64)>,
     lengths: u16,
 }
 
 impl Blocks {
-    pub(super) fn covers(&self, number: E164, app: usize, now: i64) -> bool {
-        (1..=number.len())
+    /// Whether the next message of an attempt is stopped.
+    pub(super) fn stops(&self, talk: &Talk, now: i64) -> bool {
+        let luck = unit(hash(&[talk.session, 77, talk.next_round as u64]));
+        (1..=talk.number.len())
             .filter(|len| self.lengths & (1 << len) != 0)
             .any(|len| {
-                let prefix = number.prefix(len);
-                [None, Some(app)]
-                    .iter()
-                    .any(|of| self.until.get(&(prefix, *of)).is_some_and(|&until| now < until))
+                let prefix = talk.number.prefix(len);
+                [None, Some(talk.app)].iter().any(|of| {
+                    let found = self.standing.get(&(prefix, *of));
+                    found.is_some_and(|&(until, allowed)| now < until && luck >= allowed)
+                })
             })
     }
 
-    pub(super) fn insert(&mut self, prefix: Prefix, app: Option<usize>, until: i64) {
-        self.until.insert((prefix, app), until);
+    pub(super) fn insert(&mut self, prefix: Prefix, app: Option<usize>, standing: (i64, f64)) {
+        self.standing.insert((prefix, app), standing);
         self.lengths |= 1 << prefix.len();
     }
 
     pub(super) fn remove(&mut self, prefix: Prefix, app: Option<usize>) {
-        self.until.remove(&(prefix, app));
+        self.standing.remove(&(prefix, app));
     }
 }

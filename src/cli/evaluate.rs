@@ -1,0 +1,183 @@
+//! `pumpwatch evaluate`: how fast, how much leaks, how often wrong.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use clap::{Args, ValueEnum, ValueHint};
+
+use crate::detector::{Policy, Tuning};
+use crate::lab::evaluate::report::{Frame, Report, markdown, runs_ndjson};
+use crate::lab::evaluate::run::{Entrant, Step, run};
+use crate::lab::evaluate::suite::{Suite, jobs};
+use crate::lab::evaluate::{PUMPWATCH, ablation, peers, pumpwatch};
+
+use super::atomic::AtomicFile;
+use super::error::{CliError, Exit};
+use super::output::Output;
+use super::progress::Progress;
+
+#[derive(Debug, Args)]
+pub(super) struct EvaluateArgs {
+    /// Which worlds
+    #[arg(long, value_enum, default_value_t = SuiteName::Standard)]
+    suite: SuiteName,
+
+    /// Seeds of a small scenario; a large one gets a fifth of them [default: 5, long: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    seeds: Option<u32>,
+
+    /// The first seed
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=1_000_000_000))]
+    first_seed: u64,
+
+    /// Only these scenarios, by name or file
+    #[arg(long, value_name = "SCENARIO", value_delimiter = ',')]
+    only: Vec<String>,
+
+    /// Write report.json, report.md and runs.ndjson into this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    out: Option<PathBuf>,
+
+    /// Replace the table between the evaluation marks of this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    readme: Option<PathBuf>,
+
+    /// Other numbers for the detector: YAML, one `name: number` a line
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    tuning: Option<PathBuf>,
+
+    /// Compare with the detector without this part; `all` for each in turn
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    ablation: Vec<String>,
+
+    /// Leave the other rules out
+    #[arg(long)]
+    no_peers: bool,
+
+    /// Worlds at a time [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    threads: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SuiteName {
+    /// Every scenario
+    Standard,
+    /// Attack-free worlds with at least thirty million honest sends
+    Long,
+}
+
+pub(super) fn execute(args: &EvaluateArgs) -> Result<(), CliError> {
+    let suite = match args.suite {
+        SuiteName::Standard => Suite::Standard,
+        SuiteName::Long => Suite::Long,
+    };
+    let seeds = args.seeds.unwrap_or_else(|| suite.default_seeds());
+    let jobs = jobs(suite, seeds, args.first_seed, &args.only)
+        .map_err(|error| CliError::new(Exit::Input, error.to_string()))?;
+    let readme = args.readme.as_deref().map(read).transpose()?;
+    let policy = Policy::default();
+    let mut entrants = entrants(args, &policy)?;
+    if let Some(folder) = &args.out {
+        make_folder(folder)?;
+    }
+    let threads = args.threads.map_or_else(processors, usize::from);
+    if !args.no_peers {
+        entrants.extend(tuned(&policy, threads)?);
+    }
+    let bar = Progress::items(jobs.iter().map(|job| job.sends() as u64).sum(), "sends");
+    let done = AtomicU64::new(0);
+    let told = |step: Step| bar.advance(step.done.saturating_sub(done.swap(step.done, Ordering::Relaxed)));
+    let runs = run(&jobs, &entrants, threads, &told);
+    bar.finish();
+    let frame = Frame {
+        suite: suite.as_str(),
+        seeds,
+        first_seed: args.first_seed,
+        bound_per_million: policy.false_alarms_per_million,
+    };
+    let report = Report::new(frame, &entrants, &runs);
+    let text = markdown::markdown(&report);
+    if let Some(folder) = &args.out {
+        write(&folder.join("runs.ndjson"), &runs_ndjson(&runs))?;
+        write(&folder.join("report.json"), &report.json())?;
+        write(&folder.join("report.md"), &text)?;
+    } else {
+        let mut output = Output::new();
+        output.bytes(text.as_bytes())?;
+        output.flush()?;
+    }
+    if let (Some(path), Some(readme)) = (&args.readme, readme) {
+        let fresh = markdown::refreshed(&readme, &report).ok_or_else(|| {
+            let sentence = format!(
+                "{} has no part between <!-- evaluation:begin --> and <!-- evaluation:end -->; put the two marks where the table shall stand",
+                path.display()
+            );
+            CliError::new(Exit::Input, sentence)
+        })?;
+        write(path, &fresh)?;
+    }
+    Ok(())
+}
+
+fn entrants(args: &EvaluateArgs, policy: &Policy) -> Result<Vec<Entrant>, CliError> {
+    let usage = |error: ablation::AblationError| CliError::new(Exit::Usage, error.to_string());
+    let tuning = match &args.tuning {
+        Some(path) => ablation::tuning(&read(path)?).map_err(usage)?,
+        None => Tuning::default(),
+    };
+    let mut entrants = vec![pumpwatch(PUMPWATCH, "Pumpwatch", policy, tuning.clone())];
+    let parts: Vec<&str> = if args.ablation.iter().any(|part| part == "all") {
+        ablation::SWITCHES.to_vec()
+    } else {
+        args.ablation.iter().map(String::as_str).collect()
+    };
+    for part in parts {
+        let without = ablation::without(&tuning, part).map_err(usage)?;
+        let title = format!("Pumpwatch without {}", part.replace('_', " "));
+        entrants.push(pumpwatch(&format!("without {part}"), &title, policy, without));
+    }
+    Ok(entrants)
+}
+
+/// The other rules, at the detector's own budget of false alarms.
+fn tuned(policy: &Policy, threads: usize) -> Result<Vec<Entrant>, CliError> {
+    let history = peers::history().map_err(|error| CliError::new(Exit::Internal, error.to_string()))?;
+    let told = |_: Step| {};
+    Ok(peers::calibrate(
+        peers::PEERS,
+        &history,
+        policy.false_alarms_per_million,
+        threads,
+        &told,
+    ))
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn read(path: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| CliError::new(Exit::Input, format!("cannot read {}: {error}", path.display())))
+}
+
+fn make_folder(folder: &Path) -> Result<(), CliError> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        let sentence = format!(
+            "the folder {} cannot be made: {error}; name one that can",
+            folder.display()
+        );
+        CliError::new(Exit::Usage, sentence)
+    })
+}
+
+fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(text.as_bytes()).map_err(|error| {
+        let sentence = format!("cannot write {}: {error}; is the disk full?", path.display());
+        CliError::new(Exit::Internal, sentence)
+    })?;
+    file.commit()
+}
