@@ -79,7 +79,10 @@ impl Job {
 
     /// Whether any of its overlays is an attack.
     pub fn has_attack(&self) -> bool {
-        self.spec.overlays.iter().any(|overlay| overlay.is_attack())
+        self.spec
+            .overlays
+            .iter()
+            .any(super::super::simulate::OverlaySpec::is_attack)
     }
 }
 
@@ -141,7 +144,7 @@ mod tests {
             let bare = bare.unwrap_or(name);
             for world in ["a", "b"] {
                 let found = jobs.iter().filter(|job| job.scenario == bare && job.world == world);
-                let expected = if name == "demo" { 0 } else { 1 };
+                let expected = usize::from(name != "demo");
                 assert!((expected..=5).contains(&found.count()), "{name} {world}");
             }
         }
