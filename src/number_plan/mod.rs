@@ -25,6 +25,7 @@
 //!   lie in the United States' area code 310.
 
 mod automaton;
+mod fictitious;
 mod path;
 mod pattern;
 mod report;
@@ -32,6 +33,7 @@ mod rules;
 
 use std::sync::LazyLock;
 
+pub use fictitious::is_fictitious;
 pub use path::{Path, path, prefix_path};
 pub use pattern::PatternError;
 pub use report::{NumberReport, describe};

@@ -22,6 +22,8 @@ const REGION_LOOK_BACK_MS: i64 = 6 * HOUR;
 const REGION_SUSPECTS_MIN: usize = 10;
 /// Share of the region's suspects that named prefixes must hold.
 const REGION_COVERED: f64 = 0.7;
+/// Honest attempts an hour from which a country counts as lived in.
+const REGION_LIVED_IN: f64 = 0.5;
 /// A country is blocked only above this many times its honest rate.
 const REGION_EXCESS: f64 = 9.0;
 /// Age and history below which a tenant does not know where its customers live.
@@ -211,7 +213,8 @@ impl Engine {
         let age = self.now - self.tenants[usize::from(attempt.tenant)].first;
         let root = self.history(Place::Root(attempt.tenant)).attempts();
         let own = self.history(attempt.region_place()).attempts();
-        age >= YOUNG_MS || (root >= YOUNG_HISTORY && own <= YOUNG_SHARE * root)
+        let known = age >= YOUNG_MS || (root >= YOUNG_HISTORY && own <= YOUNG_SHARE * root);
+        known && self.region_rate(attempt) <= REGION_LIVED_IN
     }
 
     /// Suspicious, not safe to act on: one finding of level `alert` for a region

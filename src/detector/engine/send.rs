@@ -12,6 +12,7 @@ use crate::detector::order::Order;
 use crate::detector::trie::{Place, TenantIx};
 use crate::model::log::{NumberRef, RoutedEvent, RoutedSend};
 use crate::model::{DAY, MINUTE, Micros, Money, Region, SECOND, SendStatus};
+use crate::number_plan;
 
 /// Attempts of a region's history from which a network operator can be strange there.
 const ASN_HISTORY_MIN: f64 = 100.0;
@@ -209,11 +210,13 @@ impl Engine {
 
     /// An app that never verifies while the tenant's others do is no sign-up form:
     /// marketing and notifications follow no honest pattern of digits or numbers.
+    /// Numbers that nobody can hold are a load test.
     fn is_off(&self, attempt: &Attempt) -> bool {
         let app = &self.apps[attempt.app as usize];
-        !app.verifies()
+        let never_verifies = !app.verifies()
             && app.sends > self.tuning.unverified_app_sends
-            && self.tenants[usize::from(attempt.tenant)].verifies
+            && self.tenants[usize::from(attempt.tenant)].verifies;
+        never_verifies || number_plan::is_fictitious(attempt.block)
     }
 
     fn bounds(&self, attempt: &Attempt) -> Bounds {
