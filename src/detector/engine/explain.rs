@@ -2,10 +2,11 @@
 
 use super::Engine;
 use super::attempts::Attempt;
+use crate::detector::baseline::region_ceiling;
 use crate::detector::episode::EpisodeId;
 use crate::detector::evidence::lines;
 use crate::detector::trie::Place;
-use crate::model::{EvidenceItem, Level};
+use crate::model::{EvidenceItem, Level, Prefix};
 
 /// Masked samples a finding shows.
 const SAMPLES_MAX: usize = 5;
@@ -14,7 +15,7 @@ impl Engine {
     /// Writes what is known at `place` into the episode.
     pub(super) fn explain(&mut self, id: EpisodeId, place: Place, crossing: (f64, f64), attempt: &Attempt) {
         let evidence_items = self.evidence_items(place, attempt);
-        let samples = self.samples(attempt);
+        let samples = self.samples(id, attempt);
         let Some(evidence) = self.trie.get(place).and_then(|n| n.evidence.as_ref()) else {
             return;
         };
@@ -76,20 +77,21 @@ impl Engine {
         } else {
             0.0
         };
-        let ceiling = match place {
-            Place::Range(..) => self.ceiling_of(place, attempt),
-            _ => 0.0,
-        };
-        let flow = tenant
-            .regions
-            .get(&attempt.region)
-            .map_or(0.0, |r| r.flow)
-            .min(since.attempts as f64 * 1e6);
-        let inside = if flow > 0.0 {
-            (since.attempts as f64 / flow).min(1.0)
+        let (ceiling, whole) = if let Place::Range(..) = place {
+            (self.ceiling_of(place, attempt), "the country's")
         } else {
-            0.0
+            let own = self.history(place).attempts();
+            (
+                region_ceiling(own, self.history(Place::Root(attempt.tenant)).attempts()),
+                "all",
+            )
         };
+        let flow = match place {
+            Place::Range(..) => tenant.regions.get(&attempt.region).map_or(0.0, |r| r.flow),
+            _ => tenant.flow,
+        };
+        let passed = (flow - since.flow).max(since.attempts as f64).max(1.0);
+        let inside = since.attempts as f64 / passed;
         let percent = |x: f64| format!("{:.1} %", 100.0 * x);
         let fresh = self.apps[attempt.app as usize].fresh.upper(0.05, 1.3);
         let items = [
@@ -111,7 +113,8 @@ impl Engine {
                 inside,
                 ceiling,
                 format!(
-                    "the range takes far more of the country's attempts than the {} that honest traffic puts there at most",
+                    "{} of {whole} attempts went here; honest traffic puts at most {} here",
+                    percent(inside),
                     percent(ceiling)
                 ),
             ),
@@ -183,13 +186,22 @@ impl Engine {
             .collect()
     }
 
-    /// The latest suspects' numbers, their last digits hidden.
-    fn samples(&self, attempt: &Attempt) -> Vec<String> {
+    /// Numbers of the latest unverified attempts in the accused ranges, their last
+    /// digits hidden.
+    fn samples(&mut self, id: EpisodeId, attempt: &Attempt) -> Vec<String> {
+        let accused: Vec<Prefix> = self
+            .episodes
+            .get_mut(id)
+            .map(|e| e.accused.iter().map(|a| a.prefix).collect())
+            .unwrap_or_default();
+        let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region);
+        let latest = region.into_iter().flat_map(super::tenant::RegionState::latest);
+        let inside = latest.filter(|e| !e.verified && accused.iter().any(|p| p.covers(e.block)));
         let mut samples: Vec<String> = Vec::new();
-        let latest = self.suspects(attempt, self.now - self.tuning.repeat_ms);
-        let own = std::iter::once(attempt.block);
-        for block in own.chain(latest.into_iter().map(|s| s.block)) {
-            let hidden = usize::from(attempt.digits).saturating_sub(block.len()).max(2);
+        for (block, digits) in
+            std::iter::once((attempt.block, attempt.digits)).chain(inside.map(|e| (e.block, e.digits)))
+        {
+            let hidden = usize::from(digits).saturating_sub(block.len()).max(2);
             let sample = format!("{block}{}", "X".repeat(hidden));
             if !samples.contains(&sample) {
                 samples.push(sample);

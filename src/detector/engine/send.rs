@@ -406,7 +406,7 @@ impl Engine {
         evidence.flow_seen = flow + counted;
         evidence.parent_flow_seen = parent_flow.unwrap_or_default() + counted;
         evidence.network = send.network.or(evidence.network);
-        evidence.note(attempt.event_time, attempt.cost);
+        evidence.note(attempt.event_time, attempt.cost, flow);
         if !attempt.repeat {
             evidence.count(&attempt.attributes.into());
         }

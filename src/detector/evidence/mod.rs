@@ -220,6 +220,8 @@ pub(crate) struct Since {
     pub(crate) attempts: u64,
     pub(crate) verified: u64,
     pub(crate) cost: Micros,
+    /// The enclosing flow at the first of them.
+    pub(crate) flow: f64,
     pub(crate) first_event: Millis,
     pub(crate) last_event: Millis,
 }
@@ -242,9 +244,10 @@ impl Evidence {
     }
 
     /// One more attempt since the change point.
-    pub(crate) fn note(&mut self, event_time: Millis, cost: Micros) {
+    pub(crate) fn note(&mut self, event_time: Millis, cost: Micros, flow: f64) {
         if self.since.attempts == 0 {
             self.since.first_event = event_time;
+            self.since.flow = flow;
             self.since.last_event = event_time;
         }
         self.since.attempts += 1;
