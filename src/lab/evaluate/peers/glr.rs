@@ -34,7 +34,8 @@ impl Rule for Glr {
     fn send(&self, node: &mut Node, at: i64) -> bool {
         let mut mean = node.mean;
         // What left the window can no longer be part of a shift: it is learned.
-        node.bins.add(at, WIDTH_MS, 3 * WINDOW, |bins, _| mean.learn(bins.ago(WINDOW)));
+        node.bins
+            .add(at, WIDTH_MS, 3 * WINDOW, |bins, _| mean.learn(bins.ago(WINDOW)));
         node.mean = mean;
         let usual = mean.mean();
         let mut total = 0.0;

@@ -19,7 +19,13 @@ pub(super) const PEER: Peer = Peer {
     grid: &[
         3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 16.0, 20.0, 30.0, 50.0, 100.0, 300.0, 1_000.0,
     ],
-    make: |threshold| Box::new(Limits { threshold, numbers: AHashMap::new(), addresses: AHashMap::new() }),
+    make: |threshold| {
+        Box::new(Limits {
+            threshold,
+            numbers: AHashMap::new(),
+            addresses: AHashMap::new(),
+        })
+    },
 };
 
 const PER_ADDRESS: f64 = 3.0;

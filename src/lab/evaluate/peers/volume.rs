@@ -9,9 +9,7 @@ pub(super) const PEER: Peer = Peer {
     name: "volume",
     title: "A country's sends of twelve hours over their mean by the threshold's standard deviations (published: 6), \
             over 1,000, after 48 hours of history",
-    grid: &[
-        3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 50.0, 100.0,
-    ],
+    grid: &[3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 50.0, 100.0],
     make: |threshold| Box::new(PerPrefix::new(Volume { threshold })),
 };
 
