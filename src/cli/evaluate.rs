@@ -9,7 +9,7 @@ use crate::detector::{Policy, Tuning};
 use crate::lab::evaluate::report::{Frame, Report, html, markdown, runs_ndjson};
 use crate::lab::evaluate::run::{Entrant, Step, run};
 use crate::lab::evaluate::suite::{Job, Suite, jobs};
-use crate::lab::evaluate::{PUMPWATCH, ablation, peers, pumpwatch, sweep};
+use crate::lab::evaluate::{PUMPWATCH, ablation, detector, peers, sweep};
 
 use super::atomic::AtomicFile;
 use super::error::{CliError, Exit};
@@ -142,7 +142,7 @@ fn entrants(args: &EvaluateArgs, policy: &Policy) -> Result<Vec<Entrant>, CliErr
         Some(path) => ablation::tuning(&read(path)?).map_err(usage)?,
         None => Tuning::default(),
     };
-    let mut entrants = vec![pumpwatch(PUMPWATCH, "Pumpwatch", policy, tuning.clone())];
+    let mut entrants = vec![detector(PUMPWATCH, "Pumpwatch", policy, tuning.clone())];
     let parts: Vec<&str> = if args.ablation.iter().any(|part| part == "all") {
         ablation::SWITCHES.to_vec()
     } else {
@@ -151,7 +151,7 @@ fn entrants(args: &EvaluateArgs, policy: &Policy) -> Result<Vec<Entrant>, CliErr
     for part in parts {
         let without = ablation::without(&tuning, part).map_err(usage)?;
         let title = format!("Pumpwatch without {}", part.replace('_', " "));
-        entrants.push(pumpwatch(&format!("without {part}"), &title, policy, without));
+        entrants.push(detector(&format!("without {part}"), &title, policy, without));
     }
     Ok(entrants)
 }

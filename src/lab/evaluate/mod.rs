@@ -41,7 +41,7 @@ use run::Entrant;
 pub const PUMPWATCH: &str = "pumpwatch";
 
 /// The detector under `tuning`.
-pub fn pumpwatch(name: &str, title: &str, policy: &Policy, tuning: Tuning) -> Entrant {
+pub fn detector(name: &str, title: &str, policy: &Policy, tuning: Tuning) -> Entrant {
     let policy = policy.clone();
     Entrant {
         name: name.into(),
