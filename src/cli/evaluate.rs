@@ -2,15 +2,14 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::{Args, ValueEnum, ValueHint};
 
 use crate::detector::{Policy, Tuning};
-use crate::lab::evaluate::report::{Frame, Report, markdown, runs_ndjson};
+use crate::lab::evaluate::report::{Frame, Report, html, markdown, runs_ndjson};
 use crate::lab::evaluate::run::{Entrant, Step, run};
-use crate::lab::evaluate::suite::{Suite, jobs};
-use crate::lab::evaluate::{PUMPWATCH, ablation, peers, pumpwatch};
+use crate::lab::evaluate::suite::{Job, Suite, jobs};
+use crate::lab::evaluate::{PUMPWATCH, ablation, detector, peers, sweep};
 
 use super::atomic::AtomicFile;
 use super::error::{CliError, Exit};
@@ -35,7 +34,7 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "SCENARIO", value_delimiter = ',')]
     only: Vec<String>,
 
-    /// Write report.json, report.md and runs.ndjson into this folder
+    /// Write report.html, report.md, report.json and runs.ndjson into this folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
 
@@ -54,6 +53,10 @@ pub(super) struct EvaluateArgs {
     /// Leave the other rules out
     #[arg(long)]
     no_peers: bool,
+
+    /// Leave out the curves (delay by rate, by faked conversions, by honest traffic) and the frontier
+    #[arg(long)]
+    no_sweeps: bool,
 
     /// Worlds at a time [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
@@ -74,7 +77,7 @@ pub(super) fn execute(args: &EvaluateArgs) -> Result<(), CliError> {
         SuiteName::Long => Suite::Long,
     };
     let seeds = args.seeds.unwrap_or_else(|| suite.default_seeds());
-    let jobs = jobs(suite, seeds, args.first_seed, &args.only)
+    let mut jobs = jobs(suite, seeds, args.first_seed, &args.only)
         .map_err(|error| CliError::new(Exit::Input, error.to_string()))?;
     let readme = args.readme.as_deref().map(read).transpose()?;
     let policy = Policy::default();
@@ -86,23 +89,35 @@ pub(super) fn execute(args: &EvaluateArgs) -> Result<(), CliError> {
     if !args.no_peers {
         entrants.extend(tuned(&policy, threads)?);
     }
-    let bar = Progress::items(jobs.iter().map(|job| job.sends() as u64).sum(), "sends");
-    let done = AtomicU64::new(0);
-    let told = |step: Step| bar.advance(step.done.saturating_sub(done.swap(step.done, Ordering::Relaxed)));
-    let runs = run(&jobs, &entrants, threads, &told);
-    bar.finish();
+    let points = if suite == Suite::Long || args.no_sweeps || !args.only.is_empty() {
+        Vec::new()
+    } else {
+        sweep::points(seeds.div_ceil(3), args.first_seed)
+            .map_err(|error| CliError::new(Exit::Internal, error.to_string()))?
+    };
+    // Sweeps go with the suite, so that no thread waits for the other's end.
+    let of_suite = jobs.len();
+    jobs.extend(points.iter().map(|point| point.job.clone()));
+    let mut runs = watched("sends", &jobs, |told| run(&jobs, &entrants, threads, told));
+    let of_points = runs.split_off(of_suite * entrants.len());
+    let sweeps = if points.is_empty() {
+        Vec::new()
+    } else {
+        sweep::rows(&points, &entrants, &of_points)
+    };
     let frame = Frame {
         suite: suite.as_str(),
         seeds,
         first_seed: args.first_seed,
         bound_per_million: policy.false_alarms_per_million,
     };
-    let report = Report::new(frame, &entrants, &runs);
+    let report = Report::new(frame, &entrants, &runs, sweeps);
     let text = markdown::markdown(&report);
     if let Some(folder) = &args.out {
         write(&folder.join("runs.ndjson"), &runs_ndjson(&runs))?;
         write(&folder.join("report.json"), &report.json())?;
         write(&folder.join("report.md"), &text)?;
+        write(&folder.join("report.html"), &html::html(&report, &runs))?;
     } else {
         let mut output = Output::new();
         output.bytes(text.as_bytes())?;
@@ -127,7 +142,7 @@ fn entrants(args: &EvaluateArgs, policy: &Policy) -> Result<Vec<Entrant>, CliErr
         Some(path) => ablation::tuning(&read(path)?).map_err(usage)?,
         None => Tuning::default(),
     };
-    let mut entrants = vec![pumpwatch(PUMPWATCH, "Pumpwatch", policy, tuning.clone())];
+    let mut entrants = vec![detector(PUMPWATCH, "Pumpwatch", policy, tuning.clone())];
     let parts: Vec<&str> = if args.ablation.iter().any(|part| part == "all") {
         ablation::SWITCHES.to_vec()
     } else {
@@ -136,7 +151,7 @@ fn entrants(args: &EvaluateArgs, policy: &Policy) -> Result<Vec<Entrant>, CliErr
     for part in parts {
         let without = ablation::without(&tuning, part).map_err(usage)?;
         let title = format!("Pumpwatch without {}", part.replace('_', " "));
-        entrants.push(pumpwatch(&format!("without {part}"), &title, policy, without));
+        entrants.push(detector(&format!("without {part}"), &title, policy, without));
     }
     Ok(entrants)
 }
@@ -144,14 +159,19 @@ fn entrants(args: &EvaluateArgs, policy: &Policy) -> Result<Vec<Entrant>, CliErr
 /// The other rules, at the detector's own budget of false alarms.
 fn tuned(policy: &Policy, threads: usize) -> Result<Vec<Entrant>, CliError> {
     let history = peers::history().map_err(|error| CliError::new(Exit::Internal, error.to_string()))?;
-    let told = |_: Step| {};
-    Ok(peers::calibrate(
-        peers::PEERS,
-        &history,
-        policy.false_alarms_per_million,
-        threads,
-        &told,
-    ))
+    let budget = policy.false_alarms_per_million;
+    Ok(watched("sends of honest history", &history, |told| {
+        peers::calibrate(peers::PEERS, &history, budget, threads, told)
+    }))
+}
+
+/// Work over worlds, with a bar.
+fn watched<T>(what: &'static str, jobs: &[Job], work: impl FnOnce(&(dyn Fn(Step) + Sync)) -> T) -> T {
+    // The total is told with the first step: worlds that react count once for each judge.
+    let bar = Progress::items(jobs.iter().map(|job| job.sends() as u64).sum(), what);
+    let result = work(&|step| bar.reach(step.done, step.of));
+    bar.finish();
+    result
 }
 
 fn processors() -> usize {

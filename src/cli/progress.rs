@@ -36,6 +36,12 @@ impl Progress {
         Self(bar)
     }
 
+    /// So many are done, of so many after all.
+    pub fn reach(&self, done: u64, total: u64) {
+        self.0.set_length(total);
+        self.0.set_position(done);
+    }
+
     /// So many more are done.
     pub fn advance(&self, by: u64) {
         self.0.inc(by);

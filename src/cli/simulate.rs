@@ -10,7 +10,8 @@ use crate::config::Brokers;
 use crate::lab::simulate::{LabError, Limits, Scenario, SimEvent, Simulator, Summary, simulate_to_file};
 use crate::model::Millis;
 use crate::render::canonical::CanonicalEvent;
-use crate::stream::Feeder;
+use crate::stream::outputs::{describe, wanted};
+use crate::stream::{DEFAULT_LOG_PARTITIONS, Feeder};
 
 use super::atomic::AtomicFile;
 use super::compose::stream_settings;
@@ -136,7 +137,10 @@ fn to_kafka(args: &SimulateArgs, scenario: &Scenario) -> Result<Summary, CliErro
     let config = args
         .config
         .load_with_brokers(args.brokers.as_deref(), Brokers::Required)?;
-    let mut feeder = Feeder::new(&stream_settings(&config)?)?;
+    let settings = stream_settings(&config)?;
+    // Asked first, so that a broker that is not there is told at once.
+    describe(&settings, &wanted(&settings, DEFAULT_LOG_PARTITIONS, true))?;
+    let mut feeder = Feeder::new(&settings)?;
     let mut simulator = Simulator::new(scenario, args.seed);
     let mut labels = args.labels.as_deref().map(AtomicFile::create).transpose()?;
     let mut elapsed = Elapsed::new(scenario);

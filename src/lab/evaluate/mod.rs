@@ -8,6 +8,7 @@
 //! | `suite` | which worlds |
 //! | `world`, `run` | one world before its judges; many on several threads |
 //! | `truth`, `score` | what really happened; how well a judge met it |
+//! | `sweep`, `ablation` | one property of an attack varied; one part of the detector switched off |
 //! | `table`, `intervals` | runs put together, with confidence intervals |
 //! | `report` | the same as JSON, Markdown and HTML |
 //!
@@ -23,6 +24,7 @@ pub mod report;
 pub mod run;
 pub mod score;
 pub mod suite;
+pub mod sweep;
 pub mod table;
 pub mod truth;
 pub mod world;
@@ -39,7 +41,7 @@ use run::Entrant;
 pub const PUMPWATCH: &str = "pumpwatch";
 
 /// The detector under `tuning`.
-pub fn pumpwatch(name: &str, title: &str, policy: &Policy, tuning: Tuning) -> Entrant {
+pub fn detector(name: &str, title: &str, policy: &Policy, tuning: Tuning) -> Entrant {
     let policy = policy.clone();
     Entrant {
         name: name.into(),

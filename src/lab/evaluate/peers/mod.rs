@@ -56,32 +56,36 @@ pub fn history() -> Result<Vec<Job>, LabError> {
 
 /// Each peer at the most sensitive threshold that keeps `budget` false blocks
 /// per million honest sends on `history`; at the last of its grid when none does.
+/// A higher threshold never alarms more, so halving the grid finds it.
 pub fn calibrate(peers: &[Peer], history: &[Job], budget: f64, threads: usize, told: Told<'_>) -> Vec<Entrant> {
-    let entrants: Vec<Entrant> = peers
-        .iter()
-        .flat_map(|peer| peer.grid.iter().map(|threshold| entrant(peer, *threshold)))
-        .collect();
-    // Entrants of a run are told apart by name: here by peer and threshold.
-    let runs = run(history, &entrants, threads, told);
-    let tuned = peers.iter().map(|peer| {
-        let keeps = |threshold: &&f64| {
-            let name = entrant(peer, **threshold).name;
-            false_block_rate(&runs, &name) <= budget
-        };
-        let last = peer.grid.last().copied().unwrap_or_default();
-        let threshold = peer.grid.iter().find(keeps).copied().unwrap_or(last);
-        Entrant {
-            name: peer.name.into(),
-            ..entrant(peer, threshold)
+    let mut searches: Vec<(usize, usize)> = peers.iter().map(|peer| (0, peer.grid.len() - 1)).collect();
+    while searches.iter().any(|(low, high)| low < high) {
+        let open: Vec<usize> = (0..peers.len()).filter(|i| searches[*i].0 < searches[*i].1).collect();
+        let middle = |(low, high): (usize, usize)| usize::midpoint(low, high);
+        let entrants: Vec<Entrant> = open
+            .iter()
+            .map(|i| entrant(&peers[*i], peers[*i].grid[middle(searches[*i])]))
+            .collect();
+        let runs = run(history, &entrants, threads, told);
+        for (i, entrant) in open.into_iter().zip(&entrants) {
+            let tried = middle(searches[i]);
+            if false_block_rate(&runs, &entrant.name) <= budget {
+                searches[i].1 = tried;
+            } else {
+                searches[i].0 = tried + 1;
+            }
         }
-    });
-    tuned.collect()
+    }
+    let found = peers.iter().zip(searches);
+    found
+        .map(|(peer, (place, _))| entrant(peer, peer.grid[place]))
+        .collect()
 }
 
 fn entrant(peer: &Peer, threshold: f64) -> Entrant {
     let make = peer.make;
     Entrant {
-        name: format!("{} {threshold}", peer.name),
+        name: peer.name.into(),
         title: peer.title.into(),
         parameter: Some(threshold),
         make: Arc::new(move || make(threshold)),

@@ -16,6 +16,7 @@ pub fn markdown(report: &Report) -> String {
     for group in report.groups() {
         let _ = writeln!(text, "## {}\n\n{}", heading(group), table(report, group));
     }
+    text.push_str(&sweeps(report));
     text.push_str("## Those compared\n\n| Name | What it is | Threshold |\n|---|---|---|\n");
     for judge in &report.judges {
         let threshold = judge.parameter.map_or_else(|| "–".into(), number);
@@ -93,6 +94,56 @@ pub fn table(report: &Report, group: &str) -> String {
         if let Some(row) = report.find(&judge.name, group) {
             let _ = writeln!(text, "| {} | {} |", judge.name, cells(row).join(" | "));
         }
+    }
+    text
+}
+
+/// Frontier and sweeps; empty when none was run.
+fn sweeps(report: &Report) -> String {
+    let mut text = String::new();
+    if report.sweeps.is_empty() {
+        return text;
+    }
+    text.push_str("## Frontier: money that stays unseen for a week\n\n| |");
+    let mut titles: Vec<&str> = report.frontiers.iter().map(|f| f.title).collect();
+    titles.dedup();
+    let _ = writeln!(text, "{}|\n|---|{}", titles.join("|"), "---|".repeat(titles.len()));
+    for judge in &report.judges {
+        let own = report.frontiers.iter().filter(|f| f.judge == judge.name);
+        let cells = own.map(|f| {
+            let (dollars, messages) = (number(f.dollars_per_hour), number(f.messages_per_hour));
+            format!("{dollars} USD an hour ({messages} messages)")
+        });
+        let _ = writeln!(text, "| {} | {} |", judge.name, cells.collect::<Vec<_>>().join(" | "));
+    }
+    text.push('\n');
+    let mut seen = Vec::new();
+    for row in &report.sweeps {
+        if seen.contains(&row.sweep) {
+            continue;
+        }
+        seen.push(row.sweep);
+        let _ = writeln!(text, "## {}\n\n{}", row.title, sweep_table(report, row.sweep, row.unit));
+    }
+    text
+}
+
+fn sweep_table(report: &Report, sweep: &str, unit: &str) -> String {
+    let own = || report.sweeps.iter().filter(|row| row.sweep == sweep);
+    let mut values: Vec<f64> = own().map(|row| row.value).collect();
+    values.dedup();
+    let heads: Vec<String> = values.iter().map(|value| number(*value)).collect();
+    let mut text = format!(
+        "Messages to a block, median (share met), by {unit}.\n\n| |{}|\n|---|",
+        heads.join("|")
+    );
+    let _ = writeln!(text, "{}", "---|".repeat(values.len()));
+    for judge in &report.judges {
+        let cells: Vec<String> = own()
+            .filter(|row| row.judge == judge.name)
+            .map(|row| format!("{} ({})", value(&row.messages_p50), percent_value(row.detection.value)))
+            .collect();
+        let _ = writeln!(text, "| {} | {} |", judge.name, cells.join(" | "));
     }
     text
 }

@@ -1,10 +1,13 @@
 //! What an evaluation found, for machines and for people.
 
+pub mod html;
 pub mod markdown;
+mod plots;
 
 use serde::Serialize;
 
 use super::run::{Entrant, Run};
+use super::sweep::{Frontier, SweepRow, frontiers};
 use super::table::{Row, groups, row};
 
 /// One of those that were compared.
@@ -44,6 +47,10 @@ pub struct Report {
     pub judges: Vec<Compared>,
     /// A row for each group and judge.
     pub rows: Vec<Row>,
+    /// A row for each point of each sweep and judge; empty when none was run.
+    pub sweeps: Vec<SweepRow>,
+    /// The largest rate of money that each judge left unseen for a week.
+    pub frontiers: Vec<Frontier>,
 }
 
 /// What was run.
@@ -61,7 +68,7 @@ pub struct Frame {
 
 impl Report {
     /// Puts the runs together.
-    pub fn new(frame: Frame, entrants: &[Entrant], runs: &[Run]) -> Self {
+    pub fn new(frame: Frame, entrants: &[Entrant], runs: &[Run], sweeps: Vec<SweepRow>) -> Self {
         let first = entrants.first().map_or("", |entrant| entrant.name.as_str());
         let own: Vec<&Run> = runs.iter().filter(|run| run.judge == first).collect();
         let rows = groups(runs)
@@ -87,6 +94,8 @@ impl Report {
                 })
                 .collect(),
             rows,
+            frontiers: frontiers(&sweeps),
+            sweeps,
         }
     }
 
