@@ -61,10 +61,9 @@ fn section(page: &mut String, title: &str, body: &str) {
 }
 
 fn table(report: &Report, group: &str) -> String {
-    let heads: String = COLUMNS
+    let heads = COLUMNS
         .iter()
-        .map(|name| format!("<th>{}</th>", escaped(name)))
-        .collect();
+        .fold(String::new(), |row, name| row + "<th>" + &escaped(name) + "</th>");
     let mut text = format!("<div class='wide'><table><tr><th></th>{heads}</tr>");
     for (place, judge) in report.judges.iter().enumerate() {
         let Some(row) = report.find(&judge.name, group) else {
