@@ -297,3 +297,66 @@ fn a_reader_that_goes_early_is_no_error() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
+
+#[test]
+fn a_file_without_one_usable_line_is_accounted_for_and_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let summary = folder.path().join("summary.json");
+    let output = assert_cmd::Command::cargo_bin("pumpwatch")
+        .unwrap()
+        .args(["replay", "--input", "-", "--summary"])
+        .arg(&summary)
+        .write_stdin(&b"\xff\xfe\x00\n{}\nnonsense\n"[..])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(65));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("line 1 is not used (invalid_utf8)"), "{said}");
+    let counts: serde_json::Value = serde_json::from_slice(&std::fs::read(&summary).unwrap()).unwrap();
+    assert_eq!(
+        counts["records"],
+        serde_json::json!({"usable": 0, "ignored": 0, "dead_lettered": 3})
+    );
+}
+
+#[test]
+fn replaying_a_file_twice_gives_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let run = |args: &[&std::ffi::OsStr]| {
+        let status = assert_cmd::Command::cargo_bin("pumpwatch")
+            .unwrap()
+            .args(args)
+            .output()
+            .unwrap()
+            .status;
+        assert!(status.success(), "{args:?}");
+    };
+    let os = std::ffi::OsStr::new;
+    let events = path("events.ndjson.zst");
+    run(&[
+        os("simulate"),
+        os("--scenario"),
+        os("young-tenant"),
+        os("--seed"),
+        os("7"),
+        os("--out"),
+        events.as_os_str(),
+    ]);
+    let (first, second) = ((path("a1"), path("b1")), (path("a2"), path("b2")));
+    for (alerts, blocklist) in [&first, &second] {
+        run(&[
+            os("replay"),
+            os("--input"),
+            events.as_os_str(),
+            os("--alerts"),
+            alerts.as_os_str(),
+            os("--blocklist"),
+            blocklist.as_os_str(),
+        ]);
+    }
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap();
+    assert_eq!(read(&first.0), read(&second.0));
+    assert_eq!(read(&first.1), read(&second.1));
+    assert!(read(&first.1).contains("\"op\":\"put\""), "the campaign was blocked");
+}

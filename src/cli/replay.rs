@@ -105,13 +105,14 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
             None => &mut printed,
         },
     };
-    wire::replay(&config, source, sinks)?;
+    let verdict = wire::replay(&config, source, sinks)?;
     for file in [alerts, blocklist, summary].into_iter().flatten() {
         file.commit()?;
     }
     let mut output = super::output::Output::new();
     output.bytes(&printed)?;
-    output.flush()
+    output.flush()?;
+    verdict
 }
 
 /// Two outputs in one file would overwrite each other at the end.

@@ -143,7 +143,13 @@ pub(super) fn library_versions() -> Vec<(&'static str, String)> {
     ]
 }
 
-pub(super) fn replay(config: &Config, source: ReplaySource, sinks: ReplaySinks<'_>) -> Result<(), CliError> {
+/// Replays into the sinks. The inner result is the verdict on an input that could
+/// be read and held nothing of use: its accounts are written all the same.
+pub(super) fn replay(
+    config: &Config,
+    source: ReplaySource,
+    sinks: ReplaySinks<'_>,
+) -> Result<Result<(), CliError>, CliError> {
     let ReplaySinks {
         alerts,
         blocklist,
@@ -155,12 +161,12 @@ pub(super) fn replay(config: &Config, source: ReplaySource, sinks: ReplaySinks<'
             let mut files = Sinks { alerts, blocklist };
             let replayed = replay_file(reader, &config.policy, secret, &mut files).map_err(|e| CliError::input(&e))?;
             write_summary(out, &replayed.summary)?;
-            report_refused(&replayed)
+            Ok(report_refused(&replayed))
         }
         ReplaySource::Kafka { from, to, policy } => {
             let settings = stream_settings(config)?;
             let policy = policy.then(|| settings.policy.clone());
-            replay_kafka(&settings, &ReplayOptions { from, to, policy }, alerts, blocklist, out)
+            replay_kafka(&settings, &ReplayOptions { from, to, policy }, alerts, blocklist, out).map(Ok)
         }
     }
 }
