@@ -30,6 +30,7 @@ mod path;
 mod pattern;
 mod report;
 mod rules;
+mod territories;
 
 use std::sync::LazyLock;
 
@@ -38,6 +39,7 @@ pub use path::{Path, path, prefix_path};
 pub use pattern::PatternError;
 pub use report::{NumberReport, describe};
 pub use rules::PlanError;
+pub use territories::same_country;
 
 use crate::model::{Classification, E164, E164_DIGITS_MAX, NumberType, Prefix, Region};
 use automaton::{Automaton, Id, NOTHING, Node, Outcome};

@@ -161,7 +161,9 @@ impl Engine {
         let strange = send
             .asn
             .is_some_and(|asn| region_history >= ASN_HISTORY_MIN && asns.get(&asn).unwrap_or(0) < ASN_FAMILIAR);
-        let foreign = send.country.is_some_and(|country| country != region);
+        let foreign = send
+            .country
+            .is_some_and(|country| !number_plan::same_country(country, region));
         let hold = known.hold_ms(now, &self.tuning);
         let slice = known.hold.current(now, (hold / 24).max(5 * MINUTE));
         let digits = if number.digits == 0 {
@@ -229,7 +231,7 @@ impl Engine {
         let odd = tenant
             .odd
             .upper(0.02, 1.5)
-            .max(if tenant.odd.total() < SHARE_MATURE { 0.1 } else { 0.0 });
+            .max(if tenant.odd.total() < SHARE_MATURE { 0.3 } else { 0.0 });
         let device = if tenant.device.total() < SHARE_MATURE {
             // Whether the tenant's clients have devices at all is not known yet.
             if attempt.deviceless { 1.0 } else { 0.5 }
