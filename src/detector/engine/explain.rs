@@ -5,7 +5,7 @@ use super::attempts::Attempt;
 use crate::detector::episode::EpisodeId;
 use crate::detector::evidence::lines;
 use crate::detector::trie::Place;
-use crate::model::{EvidenceItem, Level};
+use crate::model::{EvidenceItem, Level, Prefix};
 
 /// Masked samples a finding shows.
 const SAMPLES_MAX: usize = 5;
@@ -189,8 +189,7 @@ impl Engine {
         let latest = self.suspects(attempt, self.now - self.tuning.repeat_ms);
         let own = std::iter::once(attempt.block);
         for block in own.chain(latest.into_iter().map(|s| s.block)) {
-            let hidden = usize::from(attempt.digits).saturating_sub(block.len()).max(2);
-            let sample = format!("{block}{}", "X".repeat(hidden));
+            let sample = masked(block, attempt.digits);
             if !samples.contains(&sample) {
                 samples.push(sample);
             }
@@ -200,4 +199,10 @@ impl Engine {
         }
         samples
     }
+}
+
+/// A number of which only its block is shown; at least two digits are hidden.
+pub(super) fn masked(block: Prefix, digits: u8) -> String {
+    let hidden = usize::from(digits).saturating_sub(block.len()).max(2);
+    format!("{block}{}", "X".repeat(hidden))
 }
