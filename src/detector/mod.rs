@@ -7,6 +7,7 @@ mod baseline;
 mod engine;
 mod episode;
 mod evidence;
+mod limits;
 mod order;
 pub mod policy;
 mod timers;

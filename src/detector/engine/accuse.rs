@@ -257,14 +257,17 @@ impl Engine {
         self.due(now + ALERT_MS, Due::Episode(id));
     }
 
-    /// An alert that never became a block closes.
+    /// An alert that never became a block closes; so does what a limit or a budget
+    /// opened, when its time is up.
     pub(super) fn on_episode_due(&mut self, id: EpisodeId, effects: &mut Vec<Effect>) {
-        if self
-            .episodes
-            .get_mut(id)
-            .is_some_and(|e| e.level == Level::Alert && e.kind == FindingKind::SmsPumping)
-        {
-            self.close_episode(id, effects);
+        let about = self.episodes.get_mut(id).map(|e| (e.kind, e.level));
+        match about {
+            Some((FindingKind::SmsPumping, Level::Alert) | (FindingKind::BudgetExceeded, _)) => {
+                self.close_episode(id, effects);
+            }
+            Some((FindingKind::LimitExceeded, _)) => self.on_limit_due(id, effects),
+            Some(_) => {}
+            None => self.limits.standing.forget(id),
         }
     }
 }

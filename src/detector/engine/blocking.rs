@@ -7,6 +7,7 @@ use crate::detector::episode::{Accused, BlockEvent, Cover, EpisodeId, Opening, P
 use crate::detector::trie::{Place, TenantIx};
 use crate::model::{
     Activity, Block, BlockAction, BlockChange, DAY, EntityKey, FindingKind, HOUR, Level, Prefix, RecommendedAction,
+    Region,
 };
 use crate::number_plan;
 
@@ -14,11 +15,16 @@ impl Engine {
     /// Whether blocking the prefix would hit nobody outside the accused region,
     /// and nobody whom the user declared safe.
     pub(super) fn may_block(&self, prefix: Prefix, attempt: &Attempt) -> bool {
-        let name = &self.tenants[usize::from(attempt.tenant)].name;
+        self.may_block_in(prefix, attempt.tenant, attempt.region, attempt.calling_digits)
+    }
+
+    /// The same for any region whose own prefixes have `region_digits` or more.
+    pub(super) fn may_block_in(&self, prefix: Prefix, tenant: TenantIx, region: Region, region_digits: u8) -> bool {
+        let name = &self.tenants[usize::from(tenant)].name;
         let foreign = number_plan::NumberPlan::shared()
             .sole_region(prefix)
-            .is_some_and(|r| r != attempt.region);
-        let shared = prefix.len() < usize::from(attempt.calling_digits);
+            .is_some_and(|r| r != region);
+        let shared = prefix.len() < usize::from(region_digits);
         !foreign && !shared && !self.safelist.touches(name, prefix, self.now)
     }
 
@@ -138,6 +144,7 @@ impl Engine {
         let wanted = Wanted {
             ttl_ms: ttl,
             is_region,
+            by_limit: false,
             episode: id,
         };
         let Some(expires) = self.blocks.put(tenant, prefix, wanted, now, &self.tuning) else {
@@ -226,7 +233,11 @@ impl Engine {
             expires_at: standing.expires,
             allow_ratio: if half_open { self.tuning.half_open_ratio } else { 0.0 },
             finding_uid: episode.uid,
-            confidence: confidence(episode.log_e_total),
+            confidence: if standing.by_limit {
+                1.0
+            } else {
+                confidence(episode.log_e_total)
+            },
             key: self.block_key(tenant, prefix),
         };
         effects.push(Effect::Block(self.now, BlockChange::Put(block)));
@@ -234,15 +245,19 @@ impl Engine {
 
     /// An attempt inside a standing block.
     pub(super) fn on_covered(&mut self, tenant: TenantIx, attempt: &Attempt, cover: Cover, effects: &mut Vec<Effect>) {
-        if cover.confirms {
+        let standing = self.blocks.get(tenant, cover.prefix).map(|b| (b.expires, b.by_limit));
+        let by_limit = standing.is_some_and(|(_, by_limit)| by_limit);
+        // A limit's block tells of no attack, and its breaches are counted apart.
+        if cover.confirms && !by_limit {
             self.tenants[usize::from(tenant)].confirm(self.now);
         }
         let (now, currency) = (self.now, self.policy.currency);
-        let expires = self.blocks.get(tenant, cover.prefix).map(|b| b.expires);
         if let Some(episode) = self.episodes.get_mut(cover.episode) {
-            episode.on_attempt(cover.prefix, attempt.event_time, attempt.cost);
-            episode.expires = episode.expires.max(expires.unwrap_or(now));
-            if episode.has_grown() {
+            if !by_limit {
+                episode.on_attempt(cover.prefix, attempt.event_time, attempt.cost);
+            }
+            episode.expires = episode.expires.max(standing.map_or(now, |(expires, _)| expires));
+            if !by_limit && episode.has_grown() {
                 let finding = episode.record(Activity::Update, now, currency, &self.config_hash);
                 effects.push(Effect::Finding(Box::new(finding)));
             }

@@ -198,11 +198,9 @@ impl Engine {
         let latest = region.into_iter().flat_map(super::tenant::RegionState::latest);
         let inside = latest.filter(|e| !e.verified && accused.iter().any(|p| p.covers(e.block)));
         let mut samples: Vec<String> = Vec::new();
-        for (block, digits) in
-            std::iter::once((attempt.block, attempt.digits)).chain(inside.map(|e| (e.block, e.digits)))
-        {
-            let hidden = usize::from(digits).saturating_sub(block.len()).max(2);
-            let sample = format!("{block}{}", "X".repeat(hidden));
+        let own = std::iter::once((attempt.block, attempt.digits));
+        for (block, digits) in own.chain(inside.map(|e| (e.block, e.digits))) {
+            let sample = masked(block, digits);
             if !samples.contains(&sample) {
                 samples.push(sample);
             }
@@ -212,4 +210,10 @@ impl Engine {
         }
         samples
     }
+}
+
+/// A number of which only its block is shown; at least two digits are hidden.
+pub(super) fn masked(block: Prefix, digits: u8) -> String {
+    let hidden = usize::from(digits).saturating_sub(block.len()).max(2);
+    format!("{block}{}", "X".repeat(hidden))
 }

@@ -9,6 +9,7 @@ mod explain;
 mod feed_health;
 mod feedback;
 mod judge;
+mod limiting;
 mod operations;
 mod prices;
 mod send;
@@ -23,6 +24,7 @@ use self::tenant::{App, Names, Tenant};
 use super::baseline::LatencyCurve;
 use super::episode::{Blocks, EpisodeId, Episodes, Safelist};
 use super::evidence::missing_verification::Stages;
+use super::limits::{Budgets, Limits};
 use super::order::{Dedup, Order};
 use super::policy::Policy;
 use super::timers::Timers;
@@ -45,7 +47,7 @@ pub(crate) enum Due {
     Silence(AttemptId),
     /// A block's time may be up.
     Block(TenantIx, Prefix),
-    /// An alert that came to nothing closes.
+    /// An alert that came to nothing, a limit that is kept again, a month that is over.
     Episode(EpisodeId),
     /// Windows close.
     Windows,
@@ -75,6 +77,8 @@ pub(crate) struct Engine {
     pub(crate) episodes: Episodes,
     pub(crate) safelist: Safelist,
     pub(crate) windows: Windows,
+    pub(crate) limits: Limits,
+    pub(crate) budgets: Budgets,
     pub(crate) counts: EventCounts,
     names_full_told: bool,
     /// Whether the next housekeeping is due; it rests while nothing is open or held back.
@@ -113,6 +117,8 @@ impl Engine {
             episodes: Episodes::default(),
             safelist: Safelist::default(),
             windows: Windows::new(WINDOWS_MAX, word(0)),
+            limits: Limits::default(),
+            budgets: Budgets::default(),
             counts: EventCounts::default(),
             names_full_told: false,
             keeping_house: false,
@@ -138,6 +144,12 @@ impl Engine {
         }
         self.log_a = log_a(&policy, &self.tuning);
         self.trie.set_cap((policy.state_bytes_max / NODE_BYTES) as usize);
+        if policy.limits != self.policy.limits {
+            self.limits = Limits::new(&policy.limits, &self.hasher);
+        }
+        if policy.currency != self.policy.currency {
+            self.budgets.restart();
+        }
         self.policy = policy;
         self.config_hash.clone_from(&record.config_hash);
     }
@@ -203,7 +215,10 @@ impl Engine {
         let tenant = self.tenant_ix(&event.tenant, effects);
         let app = self.app_ix(tenant, &event.app, effects);
         match &event.body {
-            RoutedBody::Send(send) => self.on_send(tenant, app, event, send, order, effects),
+            RoutedBody::Send(send) => {
+                self.on_send(tenant, app, event, send, order, effects);
+                self.enforce_limits(tenant, event, send, effects);
+            }
             RoutedBody::Verification { session, outcome, .. } => {
                 self.on_verification(tenant, app, event, *session, *outcome, effects);
             }

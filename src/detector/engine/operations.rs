@@ -1,16 +1,18 @@
 //! Findings about the plant: a stalled verification feed, a missing input, too
-//! many bad records, too many names. Never a block.
+//! many bad records, too many names, a month's budget spent. Never a block.
 
 use compact_str::CompactString;
 
 use super::attempts::AppIx;
 use super::feed_health::HealthChange;
 use super::tenant::{NAMES_MAX, OTHER};
-use super::{Effect, Engine};
+use super::{Due, Effect, Engine};
 use crate::detector::episode::Opening;
+use crate::detector::limits::Overrun;
 use crate::detector::order::FeedAlarm;
+use crate::detector::trie::TenantIx;
 use crate::model::log::Feed;
-use crate::model::{Activity, DAY, EntityKey, FindingKind, Level, RecommendedAction};
+use crate::model::{Activity, DAY, EntityKey, FindingKind, HOUR, Level, RecommendedAction};
 
 impl Engine {
     pub(super) fn on_health(&mut self, app: AppIx, change: HealthChange, effects: &mut Vec<Effect>) {
@@ -72,6 +74,31 @@ impl Engine {
         let text =
             format!("More than {NAMES_MAX} tenants and apps appeared: further ones are counted together as {OTHER}");
         self.open_operational(FindingKind::BadInputRatio, key, text, effects);
+    }
+
+    /// A tenant's month has cost more than its budget: one finding, until the month
+    /// is over.
+    pub(super) fn on_overrun(&mut self, tenant: TenantIx, overrun: Overrun, effects: &mut Vec<Effect>) {
+        let key = EntityKey {
+            tenant: self.tenants[usize::from(tenant)].name.clone(),
+            app: None,
+            prefix: None,
+        };
+        let text = format!(
+            "Tenant {} has spent {:.2} {currency} in {}; its monthly budget is {:.2} {currency}",
+            key.tenant,
+            overrun.spent.to_units(),
+            overrun.month,
+            overrun.budget.to_units(),
+            currency = self.policy.currency.as_str(),
+        );
+        self.close_operational(FindingKind::BudgetExceeded, &key, effects);
+        self.open_operational(FindingKind::BudgetExceeded, key.clone(), text, effects);
+        // Of a late event the month may be over already.
+        let until = overrun.month.end().max(self.now + HOUR);
+        if let Some(id) = self.episodes.about(FindingKind::BudgetExceeded, &key) {
+            self.due(until, Due::Episode(id));
+        }
     }
 
     fn open_operational(&mut self, kind: FindingKind, key: EntityKey, text: String, effects: &mut Vec<Effect>) {

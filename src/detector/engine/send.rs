@@ -103,7 +103,7 @@ impl Engine {
         }
     }
 
-    fn cost(&self, send: &RoutedSend, region: Region) -> Micros {
+    pub(super) fn cost(&self, send: &RoutedSend, region: Region) -> Micros {
         if send.status != SendStatus::Sent {
             return Micros(0);
         }

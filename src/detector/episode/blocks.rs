@@ -5,6 +5,8 @@
 //! | Closed (blocks all) | covered; renews when several came lately | several attempts lately: renewed; else HalfOpen |
 //! | HalfOpen (lets a share through) | free, judged like any other | gone |
 //!
+//! A block that a limit of the user's asked for never half-opens: it goes.
+//!
 //! A new accusation of a half-open block closes it again for twice as long, up
 //! to the cap; the memory of how often it recurred outlives the block.
 
@@ -38,6 +40,7 @@ pub(crate) struct StandingBlock {
     pub(crate) confirmed: bool,
     pub(crate) episode: EpisodeId,
     pub(crate) is_region: bool,
+    pub(crate) by_limit: bool,
 }
 
 /// A block as it is asked for.
@@ -45,6 +48,9 @@ pub(crate) struct StandingBlock {
 pub(crate) struct Wanted {
     pub(crate) ttl_ms: i64,
     pub(crate) is_region: bool,
+    /// A limit of the user's asks for it: it is no evidence of an attack, lives as
+    /// long as it is told, and goes without letting a share through first.
+    pub(crate) by_limit: bool,
     pub(crate) episode: EpisodeId,
 }
 
@@ -136,6 +142,7 @@ impl Blocks {
         let Wanted {
             ttl_ms,
             is_region,
+            by_limit,
             episode,
         } = wanted;
         if self
@@ -151,10 +158,12 @@ impl Blocks {
             tuning.ttl_max_ms
         };
         let times = match self.recurrences.get(&(tenant, prefix)) {
-            Some((times, last)) if now - *last <= 2 * tuning.ttl_max_ms => times + 1,
+            Some((times, last)) if !by_limit && now - *last <= 2 * tuning.ttl_max_ms => times + 1,
             _ => 0,
         };
-        self.recurrences.insert((tenant, prefix), (times, now));
+        if !by_limit {
+            self.recurrences.insert((tenant, prefix), (times, now));
+        }
         let ttl_ms = ttl_ms.saturating_mul(1 << times.min(RECURRENCES_MAX)).min(cap);
         let block = StandingBlock {
             phase: Phase::Closed,
@@ -165,6 +174,7 @@ impl Blocks {
             confirmed: false,
             episode,
             is_region,
+            by_limit,
         };
         if self.standing.insert((tenant, prefix), block).is_none() {
             *self
@@ -173,7 +183,7 @@ impl Blocks {
                 .or_default()
                 .entry(prefix.len() as u8)
                 .or_default() += 1;
-            if let Some(parent) = prefix.parent() {
+            if let (Some(parent), false) = (prefix.parent(), by_limit) {
                 *self.children.entry((tenant, parent)).or_default() += 1;
             }
         }
@@ -192,7 +202,8 @@ impl Blocks {
                 }
             }
         }
-        if let Some(parent) = prefix.parent()
+        if !block.by_limit
+            && let Some(parent) = prefix.parent()
             && let Some(count) = self.children.get_mut(&(tenant, parent))
         {
             *count -= 1;
@@ -209,7 +220,7 @@ impl Blocks {
         if block.expires > now {
             return Some(BlockEvent::Later(block.expires));
         }
-        if block.phase == Phase::HalfOpen {
+        if block.phase == Phase::HalfOpen || block.by_limit {
             let episode = block.episode;
             self.remove(tenant, prefix);
             return Some(BlockEvent::Gone(episode));
@@ -266,6 +277,7 @@ mod tests {
         Wanted {
             ttl_ms,
             is_region: false,
+            by_limit: false,
             episode: 1,
         }
     }
@@ -300,6 +312,22 @@ mod tests {
         assert_eq!(blocks.on_due(0, p, Millis(4 * HOUR)), Some(BlockEvent::Gone(1)));
         assert_eq!(blocks.len(), 0);
         assert_eq!(blocks.on_due(0, p, Millis(5 * HOUR)), None);
+    }
+
+    #[test]
+    fn a_limits_block_goes_at_once_and_speaks_for_no_attack() {
+        let (mut blocks, tuning) = (blocks(), Tuning::default());
+        let p = prefix(9_989_012);
+        let limited = Wanted {
+            by_limit: true,
+            ..wanted(HOUR)
+        };
+        for _ in 0..2 {
+            assert_eq!(blocks.put(0, p, limited, Millis(0), &tuning), Some(Millis(HOUR)));
+            assert_eq!(blocks.siblings(0, prefix(998_901)), 0);
+            assert_eq!(blocks.on_due(0, p, Millis(HOUR)), Some(BlockEvent::Gone(1)));
+        }
+        assert_eq!(blocks.len(), 0);
     }
 
     #[test]

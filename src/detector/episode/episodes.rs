@@ -270,12 +270,22 @@ impl Episodes {
             .map(|e| e.id)
     }
 
+    /// The episode that would have the same identity as one opened now.
+    pub(crate) fn same(&self, kind: FindingKind, key: &EntityKey, now: Millis) -> Option<EpisodeId> {
+        self.by_uid.get(&uid(key, kind, now)).map(|(id, _)| *id)
+    }
+
     /// The latest episode of the tenant that reached level `block` since `since`.
     pub(crate) fn latest_block_of(&self, tenant: TenantIx, since: Millis) -> Option<FindingUid> {
         self.open
             .values()
             .rev()
-            .find(|e| e.tenant == Some(tenant) && e.level == Level::Block && e.last_event >= since)
+            .find(|e| {
+                e.kind == FindingKind::SmsPumping
+                    && e.tenant == Some(tenant)
+                    && e.level == Level::Block
+                    && e.last_event >= since
+            })
             .map(|e| e.uid)
     }
 

@@ -1,0 +1,96 @@
+//! The counters of one limit, by key, under a hard cap on bytes.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use super::window::Counter;
+
+/// Two generations of counters: when the younger has used half of the room it
+/// becomes the older, and what was not touched since then is forgotten. A flood
+/// of keys seen once thus forgets idle keys first.
+#[derive(Debug)]
+pub(crate) struct Table<K> {
+    young: HashMap<K, Counter, ahash::RandomState>,
+    old: HashMap<K, Counter, ahash::RandomState>,
+    young_bytes: usize,
+    old_bytes: usize,
+    generation_bytes_max: usize,
+}
+
+impl<K: Eq + Hash + Copy> Table<K> {
+    /// At most `bytes_max` in both generations together, and one counter more.
+    pub(crate) fn new(bytes_max: usize, hasher: ahash::RandomState) -> Self {
+        Self {
+            young: HashMap::with_hasher(hasher.clone()),
+            old: HashMap::with_hasher(hasher),
+            young_bytes: 0,
+            old_bytes: 0,
+            generation_bytes_max: bytes_max / 2,
+        }
+    }
+
+    /// Works on the counter of `key`, which is made when there is none.
+    pub(crate) fn with<R>(
+        &mut self,
+        key: K,
+        make: impl FnOnce() -> Counter,
+        work: impl FnOnce(&mut Counter) -> R,
+    ) -> R {
+        if self.young_bytes >= self.generation_bytes_max {
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+            self.old_bytes = std::mem::take(&mut self.young_bytes);
+        }
+        let counter = match self.young.entry(key) {
+            std::collections::hash_map::Entry::Occupied(entry) => {
+                let counter = entry.into_mut();
+                self.young_bytes -= counter.bytes();
+                counter
+            }
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                let known = self.old.remove(&key);
+                if let Some(known) = &known {
+                    self.old_bytes -= known.bytes();
+                }
+                entry.insert(known.unwrap_or_else(make))
+            }
+        };
+        let result = work(counter);
+        self.young_bytes += counter.bytes();
+        result
+    }
+
+    /// Bytes that all counters take.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.young_bytes + self.old_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::window::SlidingCount;
+    use super::*;
+    use crate::model::Millis;
+
+    #[test]
+    fn a_flood_of_keys_keeps_the_cap_and_forgets_no_busy_key() {
+        let hasher = ahash::RandomState::with_seeds(1, 2, 3, 4);
+        let mut table: Table<u64> = Table::new(100_000, hasher);
+        let make = || Counter {
+            sends: Some(SlidingCount::new(1 << 40, 500)),
+            ..Counter::default()
+        };
+        let mut push = |key: u64, now: i64| {
+            let count = table.with(key, make, |c| c.sends.as_mut().map(|s| s.push(Millis(now))));
+            assert!(table.bytes() <= 110_000);
+            count.unwrap()
+        };
+        for i in 0..20_000u64 {
+            push(i + 1, i as i64);
+            let busy = push(0, i as i64);
+            assert_eq!(busy, (i + 1).min(501));
+        }
+        assert_eq!(push(1, 20_000), 1);
+    }
+}
