@@ -226,7 +226,7 @@ impl Campaign {
         self.hops_left -= 1;
         let share = 1.0 / self.blocks.len() as f64;
         match self.spec.on_block {
-            Reaction::Slow => self.rate /= 3f64.powf(share),
+            Reaction::Slow => self.rate /= libm::pow(3.0, share),
             Reaction::Fake => self.converted = (self.converted + 0.3 * share).min(0.7),
             Reaction::Hop | Reaction::Stop | Reaction::Ignore => {}
         }

@@ -59,17 +59,17 @@ pub(super) fn between(rng: &mut Rng, low: i64, high: i64) -> i64 {
 /// Log-normal with the given median and standard deviation of the logarithm.
 pub(super) fn log_normal(rng: &mut Rng, median: f64, sigma: f64) -> f64 {
     let z: f64 = StandardNormal.sample(rng);
-    median * (sigma * z).exp()
+    median * libm::exp(sigma * z)
 }
 
 /// Weibull by inversion: scale · (−ln u)^(1/shape).
 pub(super) fn weibull(rng: &mut Rng, scale: f64, shape: f64) -> f64 {
-    scale * (-(1.0 - uniform(rng)).ln()).powf(1.0 / shape)
+    scale * libm::pow(-libm::log(1.0 - uniform(rng)), 1.0 / shape)
 }
 
 /// Exponential with the given mean.
 pub(super) fn exponential(rng: &mut Rng, mean: f64) -> f64 {
-    -mean * (1.0 - uniform(rng)).ln()
+    -mean * libm::log(1.0 - uniform(rng))
 }
 
 /// Poisson count; 0 for a mean that is not positive.

@@ -24,7 +24,7 @@ pub(super) fn served(world: &World, place: usize, tenant: &TenantSpec) -> Vec<(u
     let chosen: Vec<usize> = chosen.take(tenant.countries.min(world.countries.len() - 12)).collect();
     let mut weights: Vec<f64> = match world.kind {
         WorldKind::A => (0..chosen.len())
-            .map(|rank| 1.0 / (1.0 + rank as f64).powf(1.15))
+            .map(|rank| 1.0 / libm::pow(1.0 + rank as f64, 1.15))
             .collect(),
         WorldKind::B => chosen.iter().map(|_| log_normal(&mut rng, 1.0, 1.5)).collect(),
     };
@@ -52,8 +52,8 @@ pub(super) fn busyness(kind: WorldKind, app: AppKind, friday: bool, local_ms: i6
     };
     week * match kind {
         WorldKind::A => {
-            let turn = |of: f64, at: f64| (std::f64::consts::TAU * (hour - at) / of).cos();
-            (0.95 * turn(24.0, 16.0) + 0.3 * turn(12.0, 20.5)).exp() / 1.258
+            let turn = |of: f64, at: f64| libm::cos(std::f64::consts::TAU * (hour - at) / of);
+            libm::exp(0.95 * turn(24.0, 16.0) + 0.3 * turn(12.0, 20.5)) / 1.258
         }
         WorldKind::B => {
             const LOGIN: [f64; 12] = [0.1, 0.05, 0.1, 0.6, 2.2, 1.9, 1.6, 1.4, 1.3, 1.3, 1.0, 0.45];

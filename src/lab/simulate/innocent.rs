@@ -212,7 +212,7 @@ impl Oddity {
             // Up within half an hour, then slowly down.
             InnocentKind::Launch => {
                 let hours = age as f64 / HOUR as f64;
-                (2.0 * hours).min(1.0) * (-hours / 4.0).exp()
+                (2.0 * hours).min(1.0) * libm::exp(-hours / 4.0)
             }
             // A spot every half hour or so, gone after three minutes.
             InnocentKind::TvSpikes => {
@@ -221,7 +221,7 @@ impl Oddity {
                 if since < 0 {
                     0.0
                 } else {
-                    (-since as f64 / 60_000.0).exp()
+                    libm::exp(-since as f64 / 60_000.0)
                 }
             }
             _ => 1.0,
