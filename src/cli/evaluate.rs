@@ -22,7 +22,7 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_enum, default_value_t = SuiteName::Standard)]
     suite: SuiteName,
 
-    /// Seeds of a small scenario; a large one gets a fifth of them [default: 5, long: 4]
+    /// Seeds of a small scenario; a large one gets a fifth of them [default: 3, long: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     seeds: Option<u32>,
 
@@ -92,7 +92,7 @@ pub(super) fn execute(args: &EvaluateArgs) -> Result<(), CliError> {
     let points = if suite == Suite::Long || args.no_sweeps || !args.only.is_empty() {
         Vec::new()
     } else {
-        sweep::points(seeds.div_ceil(3), args.first_seed)
+        sweep::points(seeds.div_ceil(4), args.first_seed)
             .map_err(|error| CliError::new(Exit::Internal, error.to_string()))?
     };
     // Sweeps go with the suite, so that no thread waits for the other's end.

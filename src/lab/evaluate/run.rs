@@ -62,14 +62,14 @@ pub struct Step {
 /// Told about progress, from any thread.
 pub type Told<'a> = &'a (dyn Fn(Step) + Sync);
 
-/// Share of the work that is done, and the outcomes with their job and entrant.
-type Found = (f64, Vec<(usize, usize, Outcome)>);
-
 struct Task<'a> {
     job: usize,
     spec: &'a Job,
     entrants: Vec<usize>,
 }
+
+/// Sends that are done; outcomes by job and entrant.
+type Found = (f64, Vec<(usize, usize, Outcome)>);
 
 /// Every judge in every world: for each job in order, each judge in order.
 pub fn run(jobs: &[Job], entrants: &[Entrant], threads: usize, told: Told<'_>) -> Vec<Run> {
@@ -92,7 +92,7 @@ pub fn run(jobs: &[Job], entrants: &[Entrant], threads: usize, told: Told<'_>) -
     tasks.sort_by(|a, b| b.spec.sends().total_cmp(&a.spec.sends()));
     let total: f64 = tasks.iter().map(|task| task.spec.sends()).sum();
     let next = AtomicUsize::new(0);
-    let found: Mutex<Found> = Mutex::new((0.0, Vec::new()));
+    let found: Mutex<Found> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..threads.clamp(1, tasks.len().max(1)) {
             scope.spawn(|| {

@@ -69,7 +69,7 @@ const SWEEPS: &[Sweep] = &[
         name: "honest",
         title: "Delay by the honest traffic around it, in one of the three busiest countries",
         unit: "honest sends a day",
-        points: &[300.0, 1_000.0, 5_000.0, 20_000.0, 80_000.0],
+        points: &[300.0, 1_000.0, 5_000.0, 20_000.0, 50_000.0],
         at: |sends_per_day| {
             let overlay = "kind: burst, start: 4d 3h, duration: 2h, messages: 3000, rate: 0.5, country: busy";
             (World { sends_per_day, ..USUAL }, overlay.into())

@@ -162,7 +162,7 @@ fn range_weights(kind: WorldKind, own: u64, ranges: &[Range]) -> Vec<f64> {
             .iter()
             .map(|r| {
                 let u = unit(hash(&[own, 1, r.base]));
-                libm::exp10(f64::from(r.free as i32 - 7)) * (0.15 - libm::log(u.max(1e-6)))
+                libm::pow(10.0, f64::from(r.free) - 7.0) * (0.15 - libm::log(u.max(1e-6)))
             })
             .collect(),
         // In few of them; at least six, so that no block is a country.

@@ -24,6 +24,7 @@ pub(super) const PEER: Peer = Peer {
             threshold,
             numbers: AHashMap::new(),
             addresses: AHashMap::new(),
+            blocked: AHashMap::new(),
         })
     },
 };
@@ -34,6 +35,7 @@ struct Limits {
     threshold: f64,
     numbers: AHashMap<(CompactString, Prefix), VecDeque<i64>>,
     addresses: AHashMap<(CompactString, IpAddr), VecDeque<i64>>,
+    blocked: AHashMap<(CompactString, Prefix), i64>,
 }
 
 fn over(times: &mut VecDeque<i64>, at: i64, window_ms: i64, most: f64) -> bool {
@@ -52,8 +54,18 @@ impl Judge for Limits {
             return;
         };
         let (tenant, at) = (&event.event.tenant, event.ingest.0);
+        let blocked = &mut self.blocked;
         let mut block = |prefix: Option<Prefix>| {
-            if let Some(prefix) = prefix {
+            // A block is renewed once an hour of it is over.
+            let is_due = |prefix: &Prefix| {
+                let until = blocked.entry((tenant.clone(), *prefix)).or_default();
+                let is_due = *until < at + DAY - HOUR;
+                if is_due {
+                    *until = at + DAY;
+                }
+                is_due
+            };
+            if let Some(prefix) = prefix.filter(is_due) {
                 out.push(Decision::Block {
                     tenant: tenant.clone(),
                     app: None,

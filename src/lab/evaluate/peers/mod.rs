@@ -18,6 +18,7 @@ use super::judge::Judge;
 use super::run::{Entrant, Run, Told, run};
 use super::suite::Job;
 use crate::lab::simulate::{LabError, Scenario};
+use crate::model::DAY;
 
 /// A rule with the thresholds it may be tuned to.
 #[derive(Clone, Copy, Debug)]
@@ -47,10 +48,17 @@ pub const PEERS: &[Peer] = &[
 /// Seeds of the honest history; no evaluation begins there.
 const CALIBRATION_SEED: u64 = 4_000_000_000;
 
+/// Days of it: two and a half million sends in both worlds.
+const CALIBRATION_DAYS: i64 = 10;
+
 /// The honest history on which thresholds are set: both worlds.
 pub fn history() -> Result<Vec<Job>, LabError> {
     let both = ["honest-a", "honest-b"].into_iter();
-    let jobs = both.map(|name| Ok(Job::new(name, Scenario::load(name)?, CALIBRATION_SEED)));
+    let jobs = both.map(|name| {
+        let mut spec = Scenario::load(name)?;
+        spec.world.duration_ms = spec.world.duration_ms.min(CALIBRATION_DAYS * DAY);
+        Ok(Job::new(name, spec, CALIBRATION_SEED))
+    });
     jobs.collect()
 }
 

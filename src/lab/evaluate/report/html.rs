@@ -61,10 +61,11 @@ fn section(page: &mut String, title: &str, body: &str) {
 }
 
 fn table(report: &Report, group: &str) -> String {
-    let heads = COLUMNS
-        .iter()
-        .fold(String::new(), |row, name| row + "<th>" + &escaped(name) + "</th>");
-    let mut text = format!("<div class='wide'><table><tr><th></th>{heads}</tr>");
+    let mut text = String::from("<div class='wide'><table><tr><th></th>");
+    for name in COLUMNS {
+        let _ = write!(text, "<th>{}</th>", escaped(name));
+    }
+    text.push_str("</tr>");
     for (place, judge) in report.judges.iter().enumerate() {
         let Some(row) = report.find(&judge.name, group) else {
             continue;
