@@ -84,6 +84,8 @@ impl World {
             }),
         };
         self.fold.usable([event], at, &mut self.effects);
+        // An event is decided once log time has passed it.
+        self.fold.tell_time(at + 1, &mut self.effects);
     }
 
     fn safelist(&mut self, at: Millis, prefix: &str) {

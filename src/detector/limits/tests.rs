@@ -1,3 +1,5 @@
+//! Tests of what is counted and when a limit is broken.
+
 use super::*;
 use crate::model::E164;
 use crate::number_plan::NumberPlan;
