@@ -220,6 +220,8 @@ pub struct Frontier {
     pub dollars_per_hour: f64,
     /// The same in messages an hour.
     pub messages_per_hour: f64,
+    /// It is the highest rate that was tried: the frontier may lie beyond.
+    pub is_at_least: bool,
 }
 
 /// Puts the runs of the points together. `runs` are those of the points' jobs in
@@ -283,6 +285,7 @@ pub fn frontiers(rows: &[SweepRow]) -> Vec<Frontier> {
                 judge: row.judge.clone(),
                 dollars_per_hour: 0.0,
                 messages_per_hour: 0.0,
+                is_at_least: false,
             });
             found.len() - 1
         });
@@ -290,6 +293,7 @@ pub fn frontiers(rows: &[SweepRow]) -> Vec<Frontier> {
             let best = &mut found[place];
             best.dollars_per_hour = best.dollars_per_hour.max(dollars);
             best.messages_per_hour = best.messages_per_hour.max(row.value);
+            best.is_at_least |= FRONTIER.last() == Some(&row.value);
         }
     }
     found

@@ -112,7 +112,8 @@ fn sweeps(report: &Report) -> String {
         let own = report.frontiers.iter().filter(|f| f.judge == judge.name);
         let cells = own.map(|f| {
             let (dollars, messages) = (number(f.dollars_per_hour), number(f.messages_per_hour));
-            format!("{dollars} USD an hour ({messages} messages)")
+            let least = if f.is_at_least { "at least " } else { "" };
+            format!("{least}{dollars} USD an hour ({messages} messages)")
         });
         let _ = writeln!(text, "| {} | {} |", judge.name, cells.collect::<Vec<_>>().join(" | "));
     }
