@@ -10,7 +10,7 @@ use crate::model::log::{
 };
 use crate::model::{Event, Feedback, Millis};
 use crate::number_plan::{NumberPlan, metadata_version};
-use crate::stream::ingest::{Classify, Ingest, Origin};
+use crate::stream::ingest::{Ingest, Origin};
 
 /// Events gathered before time is told: results do not depend on it.
 const BATCH: usize = 256;
@@ -23,7 +23,6 @@ const SALT: [u8; 32] = *b"a fold without a deployment salt";
 pub struct Fold {
     state: State,
     ingest: Ingest,
-    plan: PlanDoor,
     feed: Feed,
     clock: Millis,
     record: i64,
@@ -31,20 +30,6 @@ pub struct Fold {
     batch: Vec<RoutedEvent>,
     counts: RecordCounts,
     batch_max: usize,
-}
-
-/// The number plan, seen as what the pseudonymiser asks for.
-#[derive(Clone, Copy, Debug)]
-struct PlanDoor;
-
-impl Classify for PlanDoor {
-    fn classify(&self, number: crate::model::E164) -> crate::model::Classification {
-        NumberPlan::shared().classify(number)
-    }
-
-    fn classify_prefix(&self, prefix: crate::model::Prefix) -> crate::model::Classification {
-        NumberPlan::shared().classify_prefix(prefix)
-    }
 }
 
 impl Fold {
@@ -59,7 +44,6 @@ impl Fold {
         let mut fold = Self {
             state: State::with_tuning(tuning),
             ingest: Ingest::for_log(&header, secret, false),
-            plan: PlanDoor,
             feed: Feed {
                 topic: "file".into(),
                 partition: 0,
@@ -93,7 +77,7 @@ impl Fold {
                 record_time: ingest_time,
                 arrival: self.clock,
             };
-            let routed = self.ingest.route(&self.plan, event, origin);
+            let routed = self.ingest.route(NumberPlan::shared(), event, origin);
             self.batch.push(routed);
         }
         self.record += 1;

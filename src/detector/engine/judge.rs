@@ -67,15 +67,14 @@ impl Engine {
         let Some(attempt) = self.attempts.get(id).cloned() else {
             return;
         };
-        let tuning = self.tuning.clone();
-        let contagion = self.tenants[usize::from(attempt.tenant)].contagion(self.now, &tuning);
+        let contagion = self.tenants[usize::from(attempt.tenant)].contagion(self.now, &self.tuning);
         let mut suspicious = None;
         let ranges = attempt
             .ranges()
             .filter(|(m, _)| *m <= ACCUSING_CLASS_MAX)
             .map(|(m, p)| (Some(m), p));
         for (class, place) in ranges.chain([(None, attempt.region_place())]) {
-            if class.is_none() && !tuning.enabled.country {
+            if class.is_none() && !self.tuning.enabled.country {
                 continue;
             }
             match self.refuted(place, class, contagion, &attempt) {
