@@ -3,7 +3,8 @@
 use super::attempts::{Attempt, AttemptId};
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::{ceiling, ceiling_below, region_ceiling};
-use crate::detector::evidence::{digits, missing_verification};
+use crate::detector::evidence::digits::Bets;
+use crate::detector::evidence::missing_verification;
 use crate::detector::order::Order;
 use crate::detector::trie::Place;
 use crate::model::{Level, SECOND};
@@ -125,30 +126,18 @@ impl Engine {
             return;
         }
         let tenant = &self.tenants[usize::from(attempt.tenant)];
-        let (bet, flow) = if class.is_some() {
+        let (bets, flow) = if let Some(class) = class {
             let flow = tenant.regions.get(&attempt.region).map_or(0.0, |r| r.flow);
-            (
-                digits::Bet {
-                    ceiling: self.ceiling_of(place, attempt),
-                    margin: 1.0,
-                },
-                flow,
-            )
+            (Bets::of_range(class, self.ceiling_of(place, attempt), &self.tuning), flow)
         } else {
             let own = self.history(place).attempts();
             let root = self.history(Place::Root(attempt.tenant)).attempts();
-            (
-                digits::Bet {
-                    ceiling: region_ceiling(own, root),
-                    margin: super::send::REGION_MARGIN,
-                },
-                tenant.flow,
-            )
+            (Bets::of_region(region_ceiling(own, root)), tenant.flow)
         };
         let tuning = &self.tuning;
         if let Some(evidence) = self.trie.get_mut(place).and_then(|n| n.evidence.as_mut()) {
             let missed = (flow - evidence.flow_seen).max(0.0);
-            evidence.misses(&bet.elsewhere(missed, tuning));
+            evidence.misses(missed, &bets, tuning);
             evidence.flow_seen = flow.max(evidence.flow_seen);
         }
     }
