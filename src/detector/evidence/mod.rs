@@ -18,6 +18,8 @@ pub(crate) mod launch;
 pub(crate) mod missing_verification;
 pub(crate) mod volume;
 
+use serde::{Deserialize, Serialize};
+
 use crate::detector::tuning::{PROFILES, Tuning};
 use crate::model::{Micros, Millis};
 
@@ -154,7 +156,7 @@ impl Ratios {
 }
 
 /// What is known against one place.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Evidence {
     products: [[f64; PROFILES]; NULLS.len()],
     /// Contributions since the change point, for the explanation only.
@@ -178,7 +180,7 @@ pub(crate) struct Evidence {
 }
 
 /// Products of each family's ratios since the change point.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Parts {
     pub(crate) digits: [f64; PROFILES],
     pub(crate) volume: [f64; PROFILES],
@@ -204,7 +206,7 @@ impl Default for Parts {
 }
 
 /// Attempts that are no repeats, and their attributes, fading over hours.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Counters {
     pub(crate) attempts: f64,
     pub(crate) missing: f64,
@@ -215,7 +217,7 @@ pub(crate) struct Counters {
 }
 
 /// Plain counts since the change point.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Since {
     pub(crate) attempts: u64,
     pub(crate) verified: u64,
