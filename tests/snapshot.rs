@@ -139,7 +139,7 @@ fn a_fold_goes_on_from_its_snapshot_as_if_there_had_been_no_pause() {
     whole.finish(&mut whole_said);
     parts.finish(&mut parts_said);
     assert!(bytes_of(&whole_said) == bytes_of(&parts_said));
-    assert_eq!(whole.event_counts(), parts.event_counts());
+    assert_eq!(whole.state().counts(), parts.state().counts());
     assert_eq!(whole.size(), parts.size());
 
     assert!(cuts > 10, "{cuts} cuts");

@@ -37,6 +37,8 @@ pub struct Fold {
     untold: usize,
     counts: RecordCounts,
     batch_max: usize,
+    /// What the fold began with.
+    before: (RecordCounts, EventCounts),
 }
 
 /// A fold between two inputs: all but the keys, which are no state.
@@ -81,6 +83,7 @@ impl Fold {
             untold: 0,
             counts: RecordCounts::default(),
             batch_max: BATCH,
+            before: Default::default(),
         };
         fold.step(LogRecord::Header(header), effects);
         fold.step(LogRecord::Policy(policy.to_record(metadata_version())), effects);
@@ -107,6 +110,7 @@ impl Fold {
         if ingest.fingerprint() != saved.key {
             return Err(RestoreError::Key);
         }
+        let before = (saved.counts, saved.state.counts());
         let mut fold = Self {
             state: saved.state,
             ingest,
@@ -118,6 +122,7 @@ impl Fold {
             untold: saved.untold,
             counts: saved.counts,
             batch_max: BATCH,
+            before,
         };
         if let Some(policy) = policy {
             fold.step(LogRecord::Policy(policy.to_record(metadata_version())), effects);
@@ -231,14 +236,25 @@ impl Fold {
         }
     }
 
-    /// Records so far, by what became of them.
+    /// Records since the fold began or was restored, by what became of them.
     pub fn record_counts(&self) -> RecordCounts {
-        self.counts
+        let (now, before) = (self.counts, self.before.0);
+        RecordCounts {
+            usable: now.usable - before.usable,
+            ignored: now.ignored - before.ignored,
+            dead_lettered: now.dead_lettered - before.dead_lettered,
+        }
     }
 
-    /// Events so far, by what became of them.
+    /// Events since the fold began or was restored, by what became of them.
     pub fn event_counts(&self) -> EventCounts {
-        self.state.counts()
+        let (now, before) = (self.state.counts(), self.before.1);
+        EventCounts {
+            counted: now.counted - before.counted,
+            duplicate: now.duplicate - before.duplicate,
+            late: now.late - before.late,
+            quarantined: now.quarantined - before.quarantined,
+        }
     }
 
     /// How full the state is.
