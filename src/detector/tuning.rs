@@ -75,6 +75,10 @@ pub struct Tuning {
     pub contagion: [f64; 3],
     /// See `contagion`.
     pub contagion_ms: i64,
+    /// Nats off the lines of a range whose region is refuted as a whole.
+    pub walk: f64,
+    /// Attempts that a range in such a region must have seen.
+    pub attempts_min_walk: f64,
     /// Nats off the line for each live block one digit below, at most three.
     pub sibling: f64,
     /// Time to live of a block: share of an expected honest send's waiting time.
@@ -113,6 +117,7 @@ pub struct Enabled {
     pub common_change_point: bool,
     pub contagion: bool,
     pub siblings: bool,
+    pub walk: bool,
     pub widening: bool,
     pub escalation: bool,
     pub country: bool,
@@ -136,6 +141,7 @@ impl Default for Enabled {
             common_change_point: true,
             contagion: true,
             siblings: true,
+            walk: true,
             widening: true,
             escalation: true,
             country: true,
@@ -187,6 +193,8 @@ impl Default for Tuning {
             history_decay_ms: 30.0 * DAY as f64,
             contagion: [3.0, 4.5, 6.0],
             contagion_ms: 2 * HOUR,
+            walk: 8.0,
+            attempts_min_walk: 0.9,
             sibling: 3.0,
             ttl_share: 0.5,
             ttl_min_ms: 2 * HOUR,

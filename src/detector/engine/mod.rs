@@ -10,6 +10,7 @@ mod feed_health;
 mod feedback;
 mod judge;
 mod limiting;
+mod lines;
 mod operations;
 mod prices;
 mod send;

@@ -41,6 +41,16 @@ struct Bounds {
     device: f64,
     invalid: f64,
     fresh: Option<f64>,
+    /// Shares that an attack under way in the region has shown; zero where none is.
+    lead: Lead,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Lead {
+    missing: f64,
+    odd: f64,
+    device: f64,
+    fresh: f64,
 }
 
 /// One place on the way from the region to the block, with its honest ceiling.
@@ -259,6 +269,25 @@ impl Engine {
             device,
             invalid: tenant.invalid.upper(0.01, 1.5),
             fresh,
+            lead: self.lead(attempt),
+        }
+    }
+
+    /// What the clients of an attack under way look like, from its whole region.
+    fn lead(&self, attempt: &Attempt) -> Lead {
+        let node = self.trie.get(attempt.region_place());
+        let Some(seen) = node.and_then(|n| n.evidence.as_ref()).map(|e| e.counters) else {
+            return Lead::default();
+        };
+        if !self.is_under_attack(attempt) {
+            return Lead::default();
+        }
+        let known = (seen.attempts - seen.missing).max(1.0);
+        Lead {
+            missing: seen.missing / seen.attempts.max(1.0),
+            odd: seen.odd / known,
+            device: seen.device / known,
+            fresh: seen.fresh / seen.attempts.max(1.0),
         }
     }
 
@@ -387,6 +416,10 @@ impl Engine {
             ratios.network_change = launch::network_change(now == before);
             ratios.other_network = now != before;
         }
+        if class.is_some_and(|m| m > 3) && !attempt.repeat && !first {
+            let near = evidence.blocks.iter().flatten().any(|b| launch::is_near(*b, attempt.block));
+            ratios.scatter = launch::scatter(near);
+        }
         if let (Some(flow), false) = (parent_flow, first) {
             ratios.fill = launch::fill(flow - evidence.parent_flow_seen, !attempt.repeat);
         }
@@ -408,6 +441,7 @@ impl Engine {
         evidence.flow_seen = flow + counted;
         evidence.parent_flow_seen = parent_flow.unwrap_or_default() + counted;
         evidence.network = send.network.or(evidence.network);
+        evidence.blocks = [Some(attempt.block), evidence.blocks[0]];
         evidence.note(attempt.event_time, attempt.cost, flow);
         if !attempt.repeat {
             evidence.count(&attempt.attributes.into());
@@ -467,22 +501,30 @@ fn attribute_ratios(
         return ratios;
     }
     let (seen, has, on) = (&evidence.counters, &attempt.attributes, &tuning.enabled);
+    let lead = &bounds.lead;
     if on.geography {
-        ratios.geography = attributes::bet(has.missing, seen.missing, seen.attempts, bounds.missing);
+        ratios.geography = attributes::bet(has.missing, seen.missing, seen.attempts, bounds.missing, lead.missing);
         if !has.missing {
-            ratios.geography *= attributes::bet(has.odd, seen.odd, seen.attempts - seen.missing, bounds.odd);
+            ratios.geography *=
+                attributes::bet(has.odd, seen.odd, seen.attempts - seen.missing, bounds.odd, lead.odd);
         }
     }
     if on.device && !has.missing {
-        ratios.device = attributes::bet(has.device, seen.device, seen.attempts - seen.missing, bounds.device);
+        ratios.device = attributes::bet(
+            has.device,
+            seen.device,
+            seen.attempts - seen.missing,
+            bounds.device,
+            lead.device,
+        );
     }
     if on.validity && matches!(place, Place::Region(..)) {
-        ratios.validity = attributes::bet(has.invalid, seen.invalid, seen.attempts, bounds.invalid);
+        ratios.validity = attributes::bet(has.invalid, seen.invalid, seen.attempts, bounds.invalid, 0.0);
     }
     if on.novelty
         && let Some(bound) = bounds.fresh
     {
-        ratios.novelty = attributes::bet(has.fresh, seen.fresh, seen.attempts, bound);
+        ratios.novelty = attributes::bet(has.fresh, seen.fresh, seen.attempts, bound, lead.fresh);
     }
     ratios
 }

@@ -51,6 +51,8 @@ pub(crate) struct Tenant {
 pub(crate) struct RegionState {
     /// Attempts that are no repeats.
     pub(crate) flow: f64,
+    /// Until when it counts as under attack as a whole.
+    pub(crate) under_attack_until: Millis,
     pub(crate) device: Share,
     /// Approved attempts from each network operator.
     pub(crate) asns: Memory<u32, u16>,
@@ -143,6 +145,7 @@ impl Tenant {
     pub(crate) fn region(&mut self, region: Region, hasher: &crate::detector::Keyed) -> &mut RegionState {
         self.regions.entry(region).or_insert_with(|| RegionState {
             flow: 0.0,
+            under_attack_until: Millis::MIN,
             device: Share::default(),
             asns: Memory::new(ASNS_MAX, hasher.clone()),
             ring: VecDeque::new(),

@@ -21,7 +21,7 @@ pub(crate) mod volume;
 use serde::{Deserialize, Serialize};
 
 use crate::detector::tuning::{PROFILES, Tuning};
-use crate::model::{Micros, Millis};
+use crate::model::{Micros, Millis, Prefix};
 
 /// Products never leave this range, so that neither end loses precision.
 const PRODUCT_MIN: f64 = 1e-30;
@@ -59,6 +59,18 @@ impl Null {
             Self::Outage => 4.0,
             Self::Launch | Self::Enrolment => 8.0,
             Self::LaunchInOutage => 12.0,
+        }
+    }
+
+    /// Floor of the line while the null's region is refuted as a whole, over the
+    /// ordinary floor: that a rare innocent thing begins in a range just while an
+    /// attack walks through its region needs a coincidence of its own.
+    pub(crate) fn walking_floor(self) -> f64 {
+        match self {
+            Self::Plain => 0.0,
+            Self::Outage => -1.0,
+            Self::Launch | Self::LaunchInOutage => -3.0,
+            Self::Enrolment => -4.0,
         }
     }
 
@@ -113,6 +125,8 @@ pub(crate) struct Ratios {
     pub(crate) desk_rate: f64,
     /// Against an enrolment: it comes from one network.
     pub(crate) network_change: f64,
+    /// Against an enrolment: its numbers lie close together.
+    pub(crate) scatter: f64,
     /// Whether this attempt comes from another network than the last one.
     pub(crate) other_network: bool,
 }
@@ -130,6 +144,7 @@ impl Default for Ratios {
             launch_rate: 1.0,
             desk_rate: 1.0,
             network_change: 1.0,
+            scatter: 1.0,
             other_network: false,
         }
     }
@@ -149,7 +164,7 @@ impl Ratios {
             Null::Enrolment => {
                 let rate = if k == 0 { self.desk_rate } else { 1.0 };
                 let geography = if self.other_network { self.geography } else { 1.0 };
-                rate * self.network_change * self.validity * geography
+                rate * self.network_change * self.scatter * self.validity * geography
             }
         }
     }
@@ -171,6 +186,8 @@ pub(crate) struct Evidence {
     pub(crate) parent_flow_seen: f64,
     /// Visits that were no repeats, since the node was made.
     pub(crate) visits: f64,
+    /// Blocks of the last two attempts.
+    pub(crate) blocks: [Option<Prefix>; 2],
     /// Network of the last attempt.
     pub(crate) network: Option<u64>,
     /// The change point: since when the evidence counts.
@@ -239,6 +256,7 @@ impl Evidence {
             flow_seen: 0.0,
             parent_flow_seen: 0.0,
             visits: 0.0,
+            blocks: [None; 2],
             network: None,
             start: now,
             since: Since::default(),
@@ -393,7 +411,7 @@ impl Evidence {
     }
 
     /// Whether every null in force is refuted to its line; `lines` are e-values.
-    pub(crate) fn refutes_all(&self, lines: &[Option<f64>; NULLS.len()]) -> bool {
+    pub(crate) fn refutes_all(&self, lines: &Lines) -> bool {
         lines
             .iter()
             .enumerate()
@@ -407,16 +425,21 @@ impl Evidence {
     }
 }
 
+/// The lines of the nulls, as e-values; `None` where one does not apply.
+pub(crate) type Lines = [Option<f64>; NULLS.len()];
+
 /// The lines, as e-values, for a place: `None` where a null does not apply.
 pub(crate) fn lines(
     log_a: f64,
     lowered_by: f64,
     floor: f64,
+    is_walking: bool,
     is_region: bool,
     tuning: &Tuning,
-) -> [Option<f64>; NULLS.len()] {
+) -> Lines {
     NULLS.map(|null| {
         let applies = null.enabled(tuning) && !(is_region && null == Null::Enrolment);
+        let floor = floor + if is_walking { null.walking_floor() } else { 0.0 };
         applies.then(|| libm::exp((log_a - lowered_by - null.price()).max(floor)))
     })
 }
