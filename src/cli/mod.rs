@@ -22,6 +22,7 @@ mod replay;
 mod run;
 mod schema;
 mod simulate;
+mod state_file;
 mod topics;
 mod values;
 mod version;

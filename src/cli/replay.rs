@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args, ValueHint};
 
 use crate::config::Brokers;
+use crate::detector::Policy;
 use crate::model::Millis;
 
 use super::atomic::AtomicFile;
 use super::config_args::ConfigArgs;
 use super::error::{CliError, Exit};
 use super::input::open_input;
+use super::state_file::{self, StateArgs};
 use super::{values, wire};
 
 #[derive(Debug, Args)]
@@ -47,6 +49,9 @@ pub(super) struct ReplayArgs {
     /// Write the summary here, one JSON object [default: standard output]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     summary: Option<PathBuf>,
+
+    #[command(flatten)]
+    state: StateArgs,
 }
 
 /// Where the events of a replay come from.
@@ -67,6 +72,18 @@ pub(super) struct ReplaySinks<'a> {
     pub alerts: Option<&'a mut dyn Write>,
     pub blocklist: Option<&'a mut dyn Write>,
     pub summary: &'a mut dyn Write,
+    /// What `--save-state` is to hold; `None` is not wanted.
+    pub saved: Option<&'a mut Vec<u8>>,
+}
+
+/// What a replay goes on from.
+pub(super) struct Earlier {
+    /// The file, for sentences.
+    pub path: PathBuf,
+    /// Its bytes, unpacked.
+    pub bytes: Vec<u8>,
+    /// Whether a configuration was given, whose policy replaces the state's.
+    pub config_given: bool,
 }
 
 pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
@@ -96,6 +113,16 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
     let create = |path: &Option<PathBuf>| path.as_deref().map(AtomicFile::create).transpose();
     let (mut alerts, mut blocklist, mut summary) =
         (create(&args.alerts)?, create(&args.blocklist)?, create(&args.summary)?);
+    let saved_file = args.state.create()?;
+    let mut saved = saved_file.is_some().then(Vec::new);
+    let earlier = match (args.state.state.clone(), args.state.read()?) {
+        (Some(path), Some(bytes)) => Some(Earlier {
+            path,
+            bytes,
+            config_given: args.config.is_given() || config.policy != Policy::default(),
+        }),
+        _ => None,
+    };
     let mut printed = Vec::new();
     let sinks = ReplaySinks {
         alerts: alerts.as_mut().map(|file| file as &mut dyn Write),
@@ -104,8 +131,12 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
             Some(file) => file,
             None => &mut printed,
         },
+        saved: saved.as_mut(),
     };
-    let verdict = wire::replay(&config, source, sinks)?;
+    let verdict = wire::replay(&config, source, earlier, sinks)?;
+    if let (Some(file), Some(bytes)) = (saved_file, saved) {
+        state_file::write(file, &bytes)?;
+    }
     for file in [alerts, blocklist, summary].into_iter().flatten() {
         file.commit()?;
     }
@@ -121,6 +152,7 @@ fn refuse_equal_outputs(args: &ReplayArgs) -> Result<(), CliError> {
         ("--alerts", &args.alerts),
         ("--blocklist", &args.blocklist),
         ("--summary", &args.summary),
+        ("--save-state", &args.state.save_state),
     ]
     .into_iter()
     .filter_map(|(flag, path)| Some((flag, path.as_deref()?)))

@@ -11,7 +11,7 @@ use crate::number_plan::metadata_version;
 use crate::render::{blocklist, ocsf};
 use crate::stream::check::{Gravity, check as check_stream};
 use crate::stream::outputs::{Creation, create, describe, wanted};
-use crate::stream::{ReplayOptions, ReplaySink, Role, Said, Shutdown, StreamSettings, replay_log};
+use crate::stream::{LogHandover, ReplayOptions, ReplaySink, Role, Said, Shutdown, StreamSettings, continue_log};
 use crate::telemetry::events::{ConfigLoaded, ShutdownFinished, Started};
 use crate::telemetry::{Health, Metrics, Role as SpeakingRole};
 
@@ -19,8 +19,9 @@ use super::compose::{Service, Telemetry, exit_of, stream_settings};
 use super::error::{CliError, Exit};
 use super::output::Output;
 use super::progress::Progress;
-use super::replay::{ReplaySinks, ReplaySource};
+use super::replay::{Earlier, ReplaySinks, ReplaySource};
 use super::run::RunRole;
+use super::state_file::restore;
 
 /// Runs until a signal, then drains.
 pub(super) fn run(config: &Config, role: RunRole) -> Result<(), CliError> {
@@ -148,25 +149,45 @@ pub(super) fn library_versions() -> Vec<(&'static str, String)> {
 pub(super) fn replay(
     config: &Config,
     source: ReplaySource,
+    earlier: Option<Earlier>,
     sinks: ReplaySinks<'_>,
 ) -> Result<Result<(), CliError>, CliError> {
     let ReplaySinks {
         alerts,
         blocklist,
         summary: out,
+        saved,
     } = sinks;
     match source {
         ReplaySource::File(reader) => {
             let secret = config.privacy.key.as_ref().map(crate::config::Secret::expose);
-            let mut files = Sinks { alerts, blocklist };
-            let replayed = replay_file(reader, &config.policy, secret, &mut files).map_err(|e| CliError::input(&e))?;
+            let earlier = earlier
+                .map(|e| restore(&e.path, &e.bytes, config, e.config_given))
+                .transpose()?;
+            let mut files = Sinks {
+                alerts,
+                blocklist,
+                state: saved,
+            };
+            let replayed =
+                replay_file(reader, &config.policy, secret, earlier, &mut files).map_err(|e| CliError::input(&e))?;
             write_summary(out, &replayed.summary)?;
             Ok(report_refused(&replayed))
         }
         ReplaySource::Kafka { from, to, policy } => {
             let settings = stream_settings(config)?;
             let policy = policy.then(|| settings.policy.clone());
-            replay_kafka(&settings, &ReplayOptions { from, to, policy }, alerts, blocklist, out).map(Ok)
+            let mut handover = LogHandover {
+                state: earlier.map(|earlier| earlier.bytes),
+                save: saved.is_some(),
+                saved: None,
+            };
+            let options = ReplayOptions { from, to, policy };
+            replay_kafka(&settings, &options, &mut handover, alerts, blocklist, out)?;
+            if let (Some(saved), Some(bytes)) = (saved, handover.saved) {
+                *saved = bytes;
+            }
+            Ok(Ok(()))
         }
     }
 }
@@ -248,6 +269,7 @@ impl ReplaySink for LogSink<'_, '_> {
 fn replay_kafka(
     settings: &StreamSettings,
     options: &ReplayOptions,
+    handover: &mut LogHandover,
     alerts: Option<&mut dyn Write>,
     blocklist: Option<&mut dyn Write>,
     out: &mut dyn Write,
@@ -260,7 +282,7 @@ fn replay_kafka(
         progress: None,
         done: 0,
     };
-    let folded = replay_log(settings, options, &mut sink)?;
+    let folded = continue_log(settings, options, handover, &mut sink)?;
     let elapsed = began.elapsed().as_secs_f64();
     let events: Events = folded.events.into();
     let total = events.counted + events.duplicate + events.late + events.quarantined;

@@ -4,10 +4,12 @@
 //! how results move when it is halved or doubled. The laboratory runs the
 //! detector with other values (ablations); production always uses the default.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{DAY, HOUR, MINUTE};
 
 /// What an attack may look like: one component of the mixture.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// Share of the enclosing flow that the attack takes at the node.
     pub share: f64,
@@ -26,7 +28,7 @@ pub struct Profile {
 pub const PROFILES: usize = 6;
 
 /// The tunable numbers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tuning {
     /// The mixture over attack profiles.
     pub profiles: [Profile; PROFILES],
@@ -101,7 +103,7 @@ pub struct Tuning {
 }
 
 /// Switches for ablations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Enabled {
     pub missing_verification: bool,

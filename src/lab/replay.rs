@@ -23,6 +23,9 @@ pub struct Sinks<'a> {
     pub alerts: Option<&'a mut dyn Write>,
     /// One change of the blocklist a line.
     pub blocklist: Option<&'a mut dyn Write>,
+    /// The state after the last line, before its moment has passed: what a fold
+    /// of the next file begins with.
+    pub state: Option<&'a mut Vec<u8>>,
 }
 
 /// What a replay did: the contract's summary.
@@ -142,7 +145,8 @@ struct Replay<'a, 'b> {
     clock: Millis,
 }
 
-/// Replays `input`, one canonical event a line, under `policy`.
+/// Replays `input`, one canonical event a line, under `policy`, or going on from
+/// an earlier fold. The summary is about this input only.
 ///
 /// # Errors
 /// What reading or writing fails with. Lines that cannot be used are counted, not
@@ -151,11 +155,13 @@ pub fn replay_file(
     input: impl BufRead,
     policy: &Policy,
     secret: Option<&[u8]>,
+    earlier: Option<Fold>,
     sinks: &mut Sinks<'_>,
 ) -> io::Result<Replayed> {
     let began = Instant::now();
     let mut effects = Vec::new();
-    let fold = Fold::new(policy, Tuning::default(), secret, &mut effects);
+    let fold = earlier.unwrap_or_else(|| Fold::new(policy, Tuning::default(), secret, &mut effects));
+    let clock = fold.clock();
     let mut replay = Replay {
         fold,
         sinks,
@@ -164,7 +170,7 @@ pub fn replay_file(
         refused: Vec::new(),
         first: None,
         last: None,
-        clock: Millis::MIN,
+        clock,
     };
     let mut lines = BoundedLines::new(input, RECORD_BYTES_MAX);
     let mut number = 0;
@@ -176,7 +182,10 @@ pub fn replay_file(
         }
         replay.publish()?;
     }
-    replay.fold.finish(&mut replay.effects);
+    match replay.sinks.state.take() {
+        Some(state) => *state = replay.fold.to_snapshot(&mut replay.effects),
+        None => replay.fold.finish(&mut replay.effects),
+    }
     replay.publish()?;
     Ok(replay.result(began))
 }

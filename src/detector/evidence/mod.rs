@@ -18,6 +18,8 @@ pub(crate) mod launch;
 pub(crate) mod missing_verification;
 pub(crate) mod volume;
 
+use serde::{Deserialize, Serialize};
+
 use self::digits::Bets;
 use crate::detector::tuning::{PROFILES, Tuning};
 use crate::model::{Micros, Millis, Prefix};
@@ -173,7 +175,7 @@ impl Ratios {
 }
 
 /// What is known against one place.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Evidence {
     products: [[f64; PROFILES]; NULLS.len()],
     /// Contributions since the change point, for the explanation only.
@@ -188,8 +190,8 @@ pub(crate) struct Evidence {
     pub(crate) parent_flow_seen: f64,
     /// Visits that were no repeats, since the node was made.
     pub(crate) visits: f64,
-    /// Blocks of the last two attempts.
-    pub(crate) blocks: [Option<Prefix>; 2],
+    /// Block of the last attempt.
+    pub(crate) block: Option<Prefix>,
     /// Network of the last attempt.
     pub(crate) network: Option<u64>,
     /// The change point: since when the evidence counts.
@@ -199,7 +201,7 @@ pub(crate) struct Evidence {
 }
 
 /// Products of each family's ratios since the change point.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Parts {
     pub(crate) digits: [f64; PROFILES],
     pub(crate) volume: [f64; PROFILES],
@@ -225,7 +227,7 @@ impl Default for Parts {
 }
 
 /// Attempts that are no repeats, and their attributes, fading over hours.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Counters {
     pub(crate) attempts: f64,
     pub(crate) missing: f64,
@@ -236,7 +238,7 @@ pub(crate) struct Counters {
 }
 
 /// Plain counts since the change point.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Since {
     pub(crate) attempts: u64,
     pub(crate) verified: u64,
@@ -258,7 +260,7 @@ impl Evidence {
             flow_seen: 0.0,
             parent_flow_seen: 0.0,
             visits: 0.0,
-            blocks: [None; 2],
+            block: None,
             network: None,
             start: now,
             since: Since::default(),
