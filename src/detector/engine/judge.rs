@@ -29,6 +29,9 @@ impl Engine {
             self.due(self.now + PUT_OFF_MS, Due::Silence(id));
             return;
         }
+        if app.health.has_lost(attempt.opened) {
+            return;
+        }
         let attempt = attempt.clone();
         let age = self.now - attempt.opened;
         let mut stage = attempt.stage;

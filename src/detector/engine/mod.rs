@@ -13,6 +13,7 @@ mod limiting;
 mod lines;
 mod operations;
 mod prices;
+mod receipt;
 mod send;
 mod stats;
 mod tenant;
@@ -224,7 +225,14 @@ impl Engine {
             RoutedBody::Verification { session, outcome, .. } => {
                 self.on_verification(tenant, app, event, *session, *outcome, effects);
             }
-            RoutedBody::Delivery { .. } => {}
+            RoutedBody::Delivery {
+                message_id,
+                session,
+                status,
+                ..
+            } => {
+                self.on_receipt(tenant, app, event, *message_id, *session, *status);
+            }
         }
     }
 
