@@ -52,6 +52,7 @@ impl Engine {
         let known = self.episodes.attack_on(tenant, attempt.region);
         let id = known.unwrap_or_else(|| self.open_attack(tenant, attempt, first, Level::Block));
         let crossing = self.crossing(evidence_at, attempt, Level::Block);
+        let refutations = self.refutations(evidence_at, attempt, Level::Block);
         self.drop_unblocked(tenant, id);
         for &prefix in &wanted {
             self.block_one(prefix, is_region, id, attempt, effects);
@@ -60,6 +61,10 @@ impl Engine {
         let now = self.now;
         if let Some(episode) = self.episodes.get_mut(id) {
             episode.level = Level::Block;
+            // A block that rises to a common prefix rests on the evidence of those below.
+            if refutations.iter().all(|r| r.log_e >= r.line) || episode.refutations.is_empty() {
+                episode.refutations = refutations;
+            }
             episode.action = if is_region {
                 RecommendedAction::DisableCountry
             } else {

@@ -417,7 +417,11 @@ impl Engine {
             ratios.other_network = now != before;
         }
         if class.is_some_and(|m| m > 3) && !attempt.repeat && !first {
-            let near = evidence.blocks.iter().flatten().any(|b| launch::is_near(*b, attempt.block));
+            let near = evidence
+                .blocks
+                .iter()
+                .flatten()
+                .any(|b| launch::is_near(*b, attempt.block));
             ratios.scatter = launch::scatter(near);
         }
         if let (Some(flow), false) = (parent_flow, first) {
@@ -505,8 +509,7 @@ fn attribute_ratios(
     if on.geography {
         ratios.geography = attributes::bet(has.missing, seen.missing, seen.attempts, bounds.missing, lead.missing);
         if !has.missing {
-            ratios.geography *=
-                attributes::bet(has.odd, seen.odd, seen.attempts - seen.missing, bounds.odd, lead.odd);
+            ratios.geography *= attributes::bet(has.odd, seen.odd, seen.attempts - seen.missing, bounds.odd, lead.odd);
         }
     }
     if on.device && !has.missing {

@@ -14,6 +14,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::detector::evidence::Null;
 use crate::detector::trie::TenantIx;
 use crate::model::{
     AccusedPrefix, Activity, Currency, EntityKey, EvidenceItem, Finding, FindingKind, FindingUid, HOUR, Level, MINUTE,
@@ -36,6 +37,14 @@ pub(crate) struct Accused {
     pub(crate) sends: u64,
 }
 
+/// Where one innocent explanation stood at an accusation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Refutation {
+    pub(crate) null: Null,
+    pub(crate) log_e: f64,
+    pub(crate) line: f64,
+}
+
 /// One episode.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Episode {
@@ -53,6 +62,7 @@ pub(crate) struct Episode {
     pub(crate) evidence: Vec<EvidenceItem>,
     pub(crate) log_e_total: f64,
     pub(crate) log_e_threshold: f64,
+    pub(crate) refutations: Vec<Refutation>,
     pub(crate) attempts: u64,
     pub(crate) verified: u64,
     pub(crate) expected_conversion: f64,
@@ -240,6 +250,7 @@ impl Episodes {
             evidence: Vec::new(),
             log_e_total: 0.0,
             log_e_threshold: 0.0,
+            refutations: Vec::new(),
             attempts: 0,
             verified: 0,
             expected_conversion: 0.0,
@@ -252,6 +263,10 @@ impl Episodes {
             sequence: 0,
             reported: 0,
         })
+    }
+
+    pub(crate) fn get(&self, id: EpisodeId) -> Option<&Episode> {
+        self.open.get(&id)
     }
 
     pub(crate) fn get_mut(&mut self, id: EpisodeId) -> Option<&mut Episode> {
