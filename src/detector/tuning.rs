@@ -19,6 +19,9 @@ pub struct Profile {
     pub weight: f64,
     /// Rate over the honest upper bound that the volume family bets on.
     pub surge: f64,
+    /// Share of the enclosing flow in the bet against a launch; not that of the
+    /// attack, since the profiles that bet on a launch's rate pay for it.
+    pub launch_share: f64,
 }
 
 /// How many profiles are mixed.
@@ -150,12 +153,13 @@ impl Default for Enabled {
     }
 }
 
-const fn profile(share: f64, conversion: f64, weight: f64, surge: f64) -> Profile {
+const fn profile(share: f64, conversion: f64, weight: f64, surge: f64, launch_share: f64) -> Profile {
     Profile {
         share,
         conversion,
         weight,
         surge,
+        launch_share,
     }
 }
 
@@ -163,12 +167,12 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             profiles: [
-                profile(0.8, 0.10, 0.20, 32.0),
-                profile(0.3, 0.10, 0.20, 16.0),
-                profile(0.05, 0.12, 0.20, 8.0),
-                profile(0.008, 0.15, 0.15, 4.0),
-                profile(0.001, 0.20, 0.10, 2.0),
-                profile(0.3, 0.65, 0.15, 16.0),
+                profile(0.8, 0.10, 0.20, 32.0, 0.8),
+                profile(0.3, 0.10, 0.20, 16.0, 0.3),
+                profile(0.05, 0.12, 0.20, 8.0, 0.05),
+                profile(0.008, 0.15, 0.15, 4.0, 0.5),
+                profile(0.001, 0.20, 0.10, 2.0, 0.9),
+                profile(0.3, 0.65, 0.15, 16.0, 0.5),
             ],
             node_kinds: 8.0,
             floor_block: 6.0,

@@ -191,7 +191,7 @@ impl Engine {
             mature: seen.is_some_and(|e| e.counters.attempts >= self.attempts_needed(class, attempt)),
             history: six(self.history(place).attempts()),
             honest_per_hour: six(honest_per_hour),
-            honest_share_max: six(self.dues(place, class, attempt).0.ceiling),
+            honest_share_max: six(self.dues(place, class, attempt).0.plain.ceiling),
             recent_attempts: seen.map_or(0.0, |e| six(e.counters.attempts)),
             since: seen.map(|e| e.start),
             attempts: seen.map_or(0, |e| e.since.attempts),
@@ -207,9 +207,9 @@ impl Engine {
     fn settled(&self, place: Place, class: Option<u8>, attempt: &Attempt) -> Option<Evidence> {
         let mut evidence = self.trie.get(place)?.evidence.as_deref()?.clone();
         if self.tuning.enabled.digits {
-            let (bet, flow) = self.dues(place, class, attempt);
+            let (bets, flow) = self.dues(place, class, attempt);
             let missed = (flow - evidence.flow_seen).max(0.0);
-            evidence.misses(&bet.elsewhere(missed, &self.tuning));
+            evidence.misses(missed, &bets, &self.tuning);
         }
         Some(evidence)
     }

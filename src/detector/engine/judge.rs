@@ -3,7 +3,8 @@
 use super::attempts::{Attempt, AttemptId};
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::{ceiling, ceiling_below, region_ceiling};
-use crate::detector::evidence::{digits, missing_verification};
+use crate::detector::evidence::digits::Bets;
+use crate::detector::evidence::missing_verification;
 use crate::detector::order::Order;
 use crate::detector::trie::Place;
 use crate::model::{Level, SECOND};
@@ -128,37 +129,28 @@ impl Engine {
         if !self.tuning.enabled.digits {
             return;
         }
-        let (bet, flow) = self.dues(place, class, attempt);
+        let (bets, flow) = self.dues(place, class, attempt);
         let tuning = &self.tuning;
         if let Some(evidence) = self.trie.get_mut(place).and_then(|n| n.evidence.as_mut()) {
             let missed = (flow - evidence.flow_seen).max(0.0);
-            evidence.misses(&bet.elsewhere(missed, tuning));
+            evidence.misses(missed, &bets, tuning);
             evidence.flow_seen = flow.max(evidence.flow_seen);
         }
     }
 
-    /// The digits' bet at a place, and the enclosing flow by which it is paid back.
-    pub(super) fn dues(&self, place: Place, class: Option<u8>, attempt: &Attempt) -> (digits::Bet, f64) {
+    /// The digits' bets at a place, and the enclosing flow by which they are paid back.
+    pub(super) fn dues(&self, place: Place, class: Option<u8>, attempt: &Attempt) -> (Bets, f64) {
         let tenant = &self.tenants[usize::from(attempt.tenant)];
-        if class.is_some() {
+        if let Some(class) = class {
             let flow = tenant.regions.get(&attempt.region).map_or(0.0, |r| r.flow);
             (
-                digits::Bet {
-                    ceiling: self.ceiling_of(place, attempt),
-                    margin: 1.0,
-                },
+                Bets::of_range(class, self.ceiling_of(place, attempt), &self.tuning),
                 flow,
             )
         } else {
             let own = self.history(place).attempts();
             let root = self.history(Place::Root(attempt.tenant)).attempts();
-            (
-                digits::Bet {
-                    ceiling: region_ceiling(own, root),
-                    margin: super::send::REGION_MARGIN,
-                },
-                tenant.flow,
-            )
+            (Bets::of_region(region_ceiling(own, root)), tenant.flow)
         }
     }
 

@@ -7,7 +7,8 @@ use super::{Due, Effect, Engine};
 use crate::detector::baseline::{
     HeldCounts, History, ceiling, ceiling_below, conversion_lower_bound, honest_per_hour, region_ceiling,
 };
-use crate::detector::evidence::{Evidence, Ratios, attributes, digits, launch, volume};
+use crate::detector::evidence::digits::Bets;
+use crate::detector::evidence::{Evidence, Ratios, attributes, launch, volume};
 use crate::detector::order::Order;
 use crate::detector::trie::{Place, TenantIx};
 use crate::model::log::{NumberRef, RoutedEvent, RoutedSend};
@@ -28,8 +29,6 @@ const FRESH_MATURE: f64 = 150.0;
 const FRESH_MAX: f64 = 0.9;
 /// Age of a tenant from which its rates can be told from growth.
 const RATE_MATURE_MS: i64 = 3 * DAY;
-/// A region's share must exceed its upper bound this many times to be bet on.
-pub(super) const REGION_MARGIN: f64 = 4.0;
 /// Widest class whose rate is compared with a launch's or an enrolment's.
 const RATE_CLASS_MAX: u8 = 4;
 
@@ -332,10 +331,7 @@ impl Engine {
         for step in &steps {
             let honest = (age >= RATE_MATURE_MS && step.class <= RATE_CLASS_MAX)
                 .then(|| volume::upper_rate(honest_per_hour(&step.history, step.class, age, &self.tuning)));
-            let bet = digits::Bet {
-                ceiling: step.ceiling,
-                margin: 1.0,
-            };
+            let bets = Bets::of_range(step.class, step.ceiling, &self.tuning);
             let parent = (step.class == 2).then_some(thousand_flow).flatten();
             self.visit(
                 step.place,
@@ -343,7 +339,7 @@ impl Engine {
                 attempt,
                 send,
                 &bounds,
-                bet,
+                bets,
                 flow,
                 parent,
                 honest,
@@ -353,17 +349,14 @@ impl Engine {
         let tenant_flow = tenant.flow;
         let history = |p: Place| self.trie.get(p).map_or(0.0, |n| n.history.attempts());
         let share = region_ceiling(history(attempt.region_place()), history(Place::Root(attempt.tenant)));
-        let bet = digits::Bet {
-            ceiling: share,
-            margin: REGION_MARGIN,
-        };
+        let bets = Bets::of_region(share);
         self.visit(
             attempt.region_place(),
             None,
             attempt,
             send,
             &bounds,
-            bet,
+            bets,
             tenant_flow,
             None,
             None,
@@ -391,7 +384,7 @@ impl Engine {
         attempt: &Attempt,
         send: &RoutedSend,
         bounds: &Bounds,
-        bet: digits::Bet,
+        bets: Bets,
         flow: f64,
         parent_flow: Option<f64>,
         honest: Option<f64>,
@@ -403,12 +396,12 @@ impl Engine {
         let gap = (now - evidence.last) as f64 / SECOND as f64;
         if !first && tuning.enabled.digits {
             let missed = (flow - evidence.flow_seen).max(0.0);
-            evidence.misses(&bet.elsewhere(missed, tuning));
+            evidence.misses(missed, &bets, tuning);
         }
         evidence.fade(now, tuning.counter_decay_ms);
         let mut ratios = attribute_ratios(evidence, attempt, bounds, place, tuning);
         if !attempt.repeat && !first && tuning.enabled.digits {
-            ratios.digits = bet.inside(tuning);
+            (ratios.digits, ratios.launch_digits) = bets.inside(tuning);
         }
         if !attempt.repeat
             && let (Some(now), Some(before)) = (send.network, evidence.network)

@@ -20,6 +20,7 @@ pub(crate) mod volume;
 
 use serde::{Deserialize, Serialize};
 
+use self::digits::Bets;
 use crate::detector::tuning::{PROFILES, Tuning};
 use crate::model::{Micros, Millis, Prefix};
 
@@ -107,6 +108,8 @@ enum Silence {
 pub(crate) struct Ratios {
     /// Where the numbers lie, per profile.
     pub(crate) digits: [f64; PROFILES],
+    /// The same against the little that a launch asserts of it, per profile.
+    pub(crate) launch_digits: [f64; PROFILES],
     /// Volume against the honest upper bound, per profile.
     pub(crate) volume: [f64; PROFILES],
     /// Never-seen numbers.
@@ -135,6 +138,7 @@ impl Default for Ratios {
     fn default() -> Self {
         Self {
             digits: [1.0; PROFILES],
+            launch_digits: [1.0; PROFILES],
             volume: [1.0; PROFILES],
             novelty: 1.0,
             geography: 1.0,
@@ -159,7 +163,7 @@ impl Ratios {
             Null::Launch | Null::LaunchInOutage => {
                 let fill = if matches!(k, 0 | 2 | 3) { self.fill } else { 1.0 };
                 let rate = if k <= 1 { self.launch_rate } else { 1.0 };
-                fill * rate * sources
+                self.launch_digits[k] * fill * rate * sources
             }
             Null::Enrolment => {
                 let rate = if k == 0 { self.desk_rate } else { 1.0 };
@@ -324,12 +328,19 @@ impl Evidence {
     }
 
     /// Attempts elsewhere in the enclosing flow pay the digits' bets back.
-    pub(crate) fn misses(&mut self, factors: &[f64; PROFILES]) {
+    pub(crate) fn misses(&mut self, count: f64, bets: &Bets, tuning: &Tuning) {
+        if count <= 0.0 {
+            return;
+        }
+        let (factors, launch) = bets.elsewhere(count, tuning);
         for (k, factor) in factors.iter().enumerate() {
             for (null, row) in NULLS.iter().zip(&mut self.products) {
-                if matches!(null, Null::Plain | Null::Outage) {
-                    row[k] = (row[k] * factor).max(PRODUCT_MIN);
-                }
+                let factor = match null {
+                    Null::Plain | Null::Outage => *factor,
+                    Null::Launch | Null::LaunchInOutage => launch[k],
+                    Null::Enrolment => 1.0,
+                };
+                row[k] = (row[k] * factor).max(PRODUCT_MIN);
             }
             self.parts.digits[k] = (self.parts.digits[k] * factor).max(PRODUCT_MIN);
         }
