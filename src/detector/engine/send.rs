@@ -410,12 +410,8 @@ impl Engine {
             ratios.other_network = now != before;
         }
         if class.is_some_and(|m| m > 3) && !attempt.repeat && !first {
-            let near = evidence
-                .blocks
-                .iter()
-                .flatten()
-                .any(|b| launch::is_near(*b, attempt.block));
-            ratios.scatter = launch::scatter(near);
+            let near = evidence.block.map(|b| launch::is_near(b, attempt.block));
+            ratios.scatter = near.map_or(1.0, launch::scatter);
         }
         if let (Some(flow), false) = (parent_flow, first) {
             ratios.fill = launch::fill(flow - evidence.parent_flow_seen, !attempt.repeat);
@@ -438,7 +434,7 @@ impl Engine {
         evidence.flow_seen = flow + counted;
         evidence.parent_flow_seen = parent_flow.unwrap_or_default() + counted;
         evidence.network = send.network.or(evidence.network);
-        evidence.blocks = [Some(attempt.block), evidence.blocks[0]];
+        evidence.block = Some(attempt.block);
         evidence.note(attempt.event_time, attempt.cost, flow);
         if !attempt.repeat {
             evidence.count(&attempt.attributes.into());
@@ -502,7 +498,8 @@ fn attribute_ratios(
     if on.geography {
         ratios.geography = attributes::bet(has.missing, seen.missing, seen.attempts, bounds.missing, lead.missing);
         if !has.missing {
-            ratios.geography *= attributes::bet(has.odd, seen.odd, seen.attempts - seen.missing, bounds.odd, lead.odd);
+            ratios.geography *=
+                attributes::bet(has.odd, seen.odd, seen.attempts - seen.missing, bounds.odd, lead.odd);
         }
     }
     if on.device && !has.missing {
