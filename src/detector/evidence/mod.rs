@@ -190,8 +190,8 @@ pub(crate) struct Evidence {
     pub(crate) parent_flow_seen: f64,
     /// Visits that were no repeats, since the node was made.
     pub(crate) visits: f64,
-    /// Blocks of the last two attempts.
-    pub(crate) blocks: [Option<Prefix>; 2],
+    /// Block of the last attempt.
+    pub(crate) block: Option<Prefix>,
     /// Network of the last attempt.
     pub(crate) network: Option<u64>,
     /// The change point: since when the evidence counts.
@@ -260,7 +260,7 @@ impl Evidence {
             flow_seen: 0.0,
             parent_flow_seen: 0.0,
             visits: 0.0,
-            blocks: [None; 2],
+            block: None,
             network: None,
             start: now,
             since: Since::default(),
