@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use serde::Serialize;
 
 use crate::model::log::{NumberRef, Token};
-use crate::model::{EvidenceItem, FindingUid, Millis, Prefix, Region};
+use crate::model::{EvidenceItem, Explanation, FindingUid, Millis, Prefix, Region};
 
 /// What is asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,29 +183,6 @@ pub struct PlaceView {
     pub explanations: Vec<Explanation>,
     /// What speaks against it, family by family.
     pub evidence: Vec<EvidenceItem>,
-}
-
-/// One innocent explanation of what a place shows.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Explanation {
-    /// `nothing_unusual`, `outage`, `launch`, `enrolment` or `launch_in_outage`.
-    pub name: &'static str,
-    /// Evidence against it, in nats.
-    pub log_e: f64,
-    /// The evidence from which it counts as refuted, in nats.
-    pub line: f64,
-}
-
-impl Explanation {
-    /// Whether it is refuted.
-    pub fn is_refuted(&self) -> bool {
-        self.log_e >= self.line
-    }
-
-    /// Nats beyond the line; negative while it still explains.
-    pub fn margin(&self) -> f64 {
-        self.log_e - self.line
-    }
 }
 
 impl PlaceView {

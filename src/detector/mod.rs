@@ -19,7 +19,7 @@ pub mod tuning;
 pub mod window;
 
 pub use inspection::{
-    BlockView, Explanation, FindingView, Inspection, NumberView, OpenAttempt, PlaceView, Subject, TenantView,
+    BlockView, FindingView, Inspection, NumberView, OpenAttempt, PlaceView, Subject, TenantView,
 };
 pub use policy::Policy;
 pub use tuning::Tuning;

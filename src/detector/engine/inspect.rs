@@ -6,16 +6,16 @@ use compact_str::CompactString;
 use super::Engine;
 use super::attempts::{AppIx, Attempt, Attributes, ranges};
 use crate::detector::baseline::conversion_lower_bound;
-use crate::detector::episode::{Episode, Phase, Refutation};
+use crate::detector::episode::{Episode, Phase};
 use crate::detector::evidence::{Evidence, NULLS, Null};
 use crate::detector::inspection::{
-    BlockView, Explanation, FindingView, Inspection, NumberView, OpenAttempt, PlaceView, Subject, TenantView,
+    BlockView, FindingView, Inspection, NumberView, OpenAttempt, PlaceView, Subject, TenantView,
 };
 use crate::detector::limits::Scope;
 use crate::detector::trie::{Place, TenantIx};
 use crate::detector::{Policy, State};
 use crate::model::log::Token;
-use crate::model::{FindingUid, Level, Micros, Prefix};
+use crate::model::{Explanation, FindingUid, Level, Micros, Prefix};
 use crate::number_plan;
 
 /// Widest class that accuses on its own; see `judge`.
@@ -61,20 +61,20 @@ impl State {
 impl Engine {
     /// Where every innocent explanation of a place stands against its line; empty
     /// when nothing was seen there.
-    pub(super) fn refutations(&self, place: Place, attempt: &Attempt, level: Level) -> Vec<Refutation> {
+    pub(super) fn explanations(&self, place: Place, attempt: &Attempt, level: Level) -> Vec<Explanation> {
         let evidence = self.trie.get(place).and_then(|n| n.evidence.as_ref());
-        evidence.map_or_else(Vec::new, |e| self.refutations_of(e, place, attempt, level))
+        evidence.map_or_else(Vec::new, |e| self.explanations_of(e, place, attempt, level))
     }
 
-    fn refutations_of(&self, evidence: &Evidence, place: Place, attempt: &Attempt, level: Level) -> Vec<Refutation> {
+    fn explanations_of(&self, evidence: &Evidence, place: Place, attempt: &Attempt, level: Level) -> Vec<Explanation> {
         let lines = self.lines_at(place, attempt, level);
         let standing = NULLS.iter().zip(lines).enumerate();
         standing
             .filter_map(|(j, (null, line))| {
-                line.map(|line| Refutation {
-                    null: *null,
-                    log_e: evidence.log_e(j),
-                    line: libm::log(line),
+                line.map(|line| Explanation {
+                    name: name_of(*null).into(),
+                    log_e: six(evidence.log_e(j)),
+                    line: six(libm::log(line)),
                 })
             })
             .collect()
@@ -166,8 +166,20 @@ impl Engine {
         };
         let by_use = (shortest..=15).filter(|digits| seen(digits) > 0.0);
         let busiest = by_use.max_by(|a, b| seen(a).total_cmp(&seen(b)));
-        // Without a sign of any, as for a masked number: see `Engine::new_attempt`.
-        busiest.unwrap_or(subject.prefix.len() as u8 + 4)
+        busiest.unwrap_or_else(|| {
+            // As long as the numbers that were sent to lately; without any, as for a
+            // masked number.
+            let region = self.tenants[usize::from(tenant)].regions.get(&subject.region);
+            let latest = region.into_iter().flat_map(super::tenant::RegionState::latest);
+            let mut lengths = [0u32; 16];
+            for entry in latest {
+                lengths[usize::from(entry.digits).min(15)] += 1;
+            }
+            let commonest = (shortest..=15).max_by_key(|digits| lengths[usize::from(*digits)]);
+            commonest
+                .filter(|digits| lengths[usize::from(*digits)] > 0)
+                .unwrap_or(subject.prefix.len() as u8 + 4)
+        })
     }
 
     fn inspect_place(&self, place: Place, class: Option<u8>, attempt: &Attempt) -> PlaceView {
@@ -179,7 +191,7 @@ impl Engine {
         };
         let evidence = self.settled(place, class, attempt);
         let seen = evidence.as_ref();
-        let explanations = seen.map_or_else(Vec::new, |e| self.refutations_of(e, place, attempt, Level::Block));
+        let explanations = seen.map_or_else(Vec::new, |e| self.explanations_of(e, place, attempt, Level::Block));
         let mut items = seen.map_or_else(Vec::new, |e| self.items_of(e, place, attempt));
         for item in &mut items {
             (item.log_e, item.observed, item.expected) = (six(item.log_e), six(item.observed), six(item.expected));
@@ -197,7 +209,7 @@ impl Engine {
             attempts: seen.map_or(0, |e| e.since.attempts),
             verified: seen.map_or(0, |e| e.since.verified),
             cost: seen.map_or(0.0, |e| e.since.cost.to_units()),
-            explanations: explanations.iter().map(Explanation::from).collect(),
+            explanations,
             evidence: items,
         }
     }
@@ -270,24 +282,17 @@ fn finding_view(episode: &Episode) -> FindingView {
         opened: episode.opened,
         prefixes: episode.accused.iter().map(|a| a.prefix.to_string()).collect(),
         attempts: episode.attempts,
-        explanations: episode.refutations.iter().map(Explanation::from).collect(),
+        explanations: episode.explanations.clone(),
     }
 }
 
-impl From<&Refutation> for Explanation {
-    fn from(refutation: &Refutation) -> Self {
-        let name = match refutation.null {
-            Null::Plain => "nothing_unusual",
-            Null::Outage => "outage",
-            Null::Launch => "launch",
-            Null::Enrolment => "enrolment",
-            Null::LaunchInOutage => "launch_in_outage",
-        };
-        Self {
-            name,
-            log_e: six(refutation.log_e),
-            line: six(refutation.line),
-        }
+fn name_of(null: Null) -> &'static str {
+    match null {
+        Null::Plain => "nothing_unusual",
+        Null::Outage => "outage",
+        Null::Launch => "launch",
+        Null::Enrolment => "enrolment",
+        Null::LaunchInOutage => "launch_in_outage",
     }
 }
 

@@ -14,10 +14,9 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::detector::evidence::Null;
 use crate::detector::trie::TenantIx;
 use crate::model::{
-    AccusedPrefix, Activity, Currency, EntityKey, EvidenceItem, Finding, FindingKind, FindingUid, HOUR, Level, MINUTE,
+    AccusedPrefix, Activity, Currency, EntityKey, EvidenceItem, Explanation, Finding, FindingKind, FindingUid, HOUR, Level, MINUTE,
     Micros, Millis, Prefix, RecommendedAction, Region,
 };
 
@@ -37,14 +36,6 @@ pub(crate) struct Accused {
     pub(crate) sends: u64,
 }
 
-/// Where one innocent explanation stood at an accusation.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Refutation {
-    pub(crate) null: Null,
-    pub(crate) log_e: f64,
-    pub(crate) line: f64,
-}
-
 /// One episode.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Episode {
@@ -62,7 +53,7 @@ pub(crate) struct Episode {
     pub(crate) evidence: Vec<EvidenceItem>,
     pub(crate) log_e_total: f64,
     pub(crate) log_e_threshold: f64,
-    pub(crate) refutations: Vec<Refutation>,
+    pub(crate) explanations: Vec<Explanation>,
     pub(crate) attempts: u64,
     pub(crate) verified: u64,
     pub(crate) expected_conversion: f64,
@@ -142,6 +133,7 @@ impl Episode {
             evidence: self.evidence.clone(),
             log_e_total: self.log_e_total,
             log_e_threshold: self.log_e_threshold,
+            explanations: self.explanations.clone(),
             attempts: self.attempts,
             verified: self.verified,
             expected_conversion: self.expected_conversion,
@@ -250,7 +242,7 @@ impl Episodes {
             evidence: Vec::new(),
             log_e_total: 0.0,
             log_e_threshold: 0.0,
-            refutations: Vec::new(),
+            explanations: Vec::new(),
             attempts: 0,
             verified: 0,
             expected_conversion: 0.0,

@@ -29,7 +29,7 @@ const PRODUCT_MIN: f64 = 1e-30;
 const PRODUCT_MAX: f64 = 1e60;
 
 /// What innocence may look like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Null {
     /// Nothing unusual.
     Plain,
