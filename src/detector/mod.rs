@@ -18,9 +18,7 @@ mod trie;
 pub mod tuning;
 pub mod window;
 
-pub use inspection::{
-    BlockView, FindingView, Inspection, NumberView, OpenAttempt, PlaceView, Subject, TenantView,
-};
+pub use inspection::{BlockView, FindingView, Inspection, NumberView, OpenAttempt, PlaceView, Subject, TenantView};
 pub use policy::Policy;
 pub use tuning::Tuning;
 

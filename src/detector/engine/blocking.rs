@@ -6,8 +6,8 @@ use super::{Due, Effect, Engine};
 use crate::detector::episode::{Accused, BlockEvent, Cover, EpisodeId, Opening, Phase, Wanted};
 use crate::detector::trie::{Place, TenantIx};
 use crate::model::{
-    Activity, Block, BlockAction, BlockChange, DAY, EntityKey, Explanation, FindingKind, HOUR, Level, Prefix, RecommendedAction,
-    Region,
+    Activity, Block, BlockAction, BlockChange, DAY, EntityKey, Explanation, FindingKind, HOUR, Level, Prefix,
+    RecommendedAction, Region,
 };
 use crate::number_plan;
 

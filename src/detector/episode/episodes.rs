@@ -16,8 +16,8 @@ use sha2::{Digest, Sha256};
 
 use crate::detector::trie::TenantIx;
 use crate::model::{
-    AccusedPrefix, Activity, Currency, EntityKey, EvidenceItem, Explanation, Finding, FindingKind, FindingUid, HOUR, Level, MINUTE,
-    Micros, Millis, Prefix, RecommendedAction, Region,
+    AccusedPrefix, Activity, Currency, EntityKey, EvidenceItem, Explanation, Finding, FindingKind, FindingUid, HOUR,
+    Level, MINUTE, Micros, Millis, Prefix, RecommendedAction, Region,
 };
 
 /// Number of an episode within its partition.
