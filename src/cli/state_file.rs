@@ -42,7 +42,8 @@ impl StateArgs {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+/// The bytes of a state, unpacked.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     let mut bytes = Vec::new();
     open_input(path, false)
         .and_then(|input| input.take(STATE_BYTES_MAX + 1).read_to_end(&mut bytes))

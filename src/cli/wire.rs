@@ -168,6 +168,7 @@ pub(super) fn replay(
                 alerts,
                 blocklist,
                 state: saved,
+                ..Sinks::default()
             };
             let replayed =
                 replay_file(reader, &config.policy, secret, earlier, &mut files).map_err(|e| CliError::input(&e))?;

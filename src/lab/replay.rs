@@ -26,6 +26,19 @@ pub struct Sinks<'a> {
     /// The state after the last line, before its moment has passed: what a fold
     /// of the next file begins with.
     pub state: Option<&'a mut Vec<u8>>,
+    /// Looks on.
+    pub watch: Option<&'a mut dyn Watch>,
+    /// Nothing that arrives later is taken.
+    pub until: Option<Millis>,
+}
+
+/// Looks on while a replay runs.
+pub trait Watch {
+    /// The detector said something.
+    fn said(&mut self, effect: &Effect);
+
+    /// The replay is over.
+    fn ended(&mut self, fold: &Fold);
 }
 
 /// What a replay did: the contract's summary.
@@ -143,6 +156,7 @@ struct Replay<'a, 'b> {
     first: Option<Millis>,
     last: Option<Millis>,
     clock: Millis,
+    over: bool,
 }
 
 /// Replays `input`, one canonical event a line, under `policy`, or going on from
@@ -171,10 +185,13 @@ pub fn replay_file(
         first: None,
         last: None,
         clock,
+        over: false,
     };
     let mut lines = BoundedLines::new(input, RECORD_BYTES_MAX);
     let mut number = 0;
-    while let Some(line) = lines.next_line()? {
+    while !replay.over
+        && let Some(line) = lines.next_line()?
+    {
         number += 1;
         match line {
             Line::Whole(bytes) => replay.line(number, bytes),
@@ -182,11 +199,15 @@ pub fn replay_file(
         }
         replay.publish()?;
     }
-    match replay.sinks.state.take() {
-        Some(state) => *state = replay.fold.to_snapshot(&mut replay.effects),
-        None => replay.fold.finish(&mut replay.effects),
+    match (replay.sinks.state.take(), replay.sinks.until) {
+        (Some(state), _) => *state = replay.fold.to_snapshot(&mut replay.effects),
+        (None, Some(until)) if replay.over => replay.fold.tell_time(until + 1, &mut replay.effects),
+        (None, _) => replay.fold.finish(&mut replay.effects),
     }
     replay.publish()?;
+    if let Some(watch) = replay.sinks.watch.as_deref_mut() {
+        watch.ended(&replay.fold);
+    }
     Ok(replay.result(began))
 }
 
@@ -202,6 +223,7 @@ impl Replay<'_, '_> {
             Ok(line) => {
                 let at = line.ingest_time;
                 match line.decoded {
+                    Decoded::Usable(_) if self.sinks.until.is_some_and(|until| at > until) => self.over = true,
                     Decoded::Usable(events) => {
                         self.saw(at);
                         self.fold.usable(events, at, &mut self.effects);
@@ -235,6 +257,9 @@ impl Replay<'_, '_> {
 
     fn publish(&mut self) -> io::Result<()> {
         for effect in self.effects.drain(..) {
+            if let Some(watch) = self.sinks.watch.as_deref_mut() {
+                watch.said(&effect);
+            }
             match effect {
                 Effect::Finding(finding) => {
                     self.episodes.add(finding.uid.0, finding.kind, finding.level);

@@ -8,6 +8,7 @@ mod escalate;
 mod explain;
 mod feed_health;
 mod feedback;
+mod inspect;
 mod judge;
 mod limiting;
 mod lines;
