@@ -132,6 +132,8 @@ impl Engine {
             event_time: self.now,
             number: subject.number.unwrap_or(Token(0)),
             session: None,
+            message: None,
+            receipt: super::attempts::Receipt::Awaited,
             block,
             digits,
             region,
