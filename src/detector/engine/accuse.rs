@@ -40,7 +40,7 @@ const SPREAD_CLASS_MIN: u8 = 4;
 /// attacked parts are no reason to block all ten.
 fn is_spread(suspects: &[Suspect], range: Prefix, digits: u8, class: u8) -> bool {
     let parts = attribution::count_by_prefix(suspects, digits, class - 1);
-    parts.keys().filter(|p| range.covers(**p)).count() >= usize::from(class) - 1
+    parts.keys().filter(|p| range.covers(**p)).count() >= usize::from(class) - 2
 }
 
 impl Engine {
