@@ -22,6 +22,7 @@ mod replay;
 mod run;
 mod schema;
 mod simulate;
+mod source_args;
 mod topics;
 mod values;
 mod version;

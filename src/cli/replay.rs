@@ -1,23 +1,24 @@
 //! `pumpwatch replay`: the same detector over what has been.
 
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, ValueHint};
 
 use crate::config::Brokers;
+use crate::lab::source::Source;
 use crate::model::Millis;
 
 use super::atomic::AtomicFile;
 use super::config_args::ConfigArgs;
 use super::error::{CliError, Exit};
-use super::input::open_input;
+use super::source_args::SourceArgs;
 use super::{values, wire};
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("source").required(true).args(["input", "from_kafka"]))]
 pub(super) struct ReplayArgs {
-    /// Canonical events, one JSON object a line, plain, .gz or .zst; `-` is standard input
+    /// Records, one a line, or a table (.csv, .tsv, .parquet); plain, .gz or .zst; `-` is standard input
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     input: Option<PathBuf>,
 
@@ -47,12 +48,15 @@ pub(super) struct ReplayArgs {
     /// Write the summary here, one JSON object [default: standard output]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     summary: Option<PathBuf>,
+
+    #[command(flatten)]
+    written: SourceArgs,
 }
 
 /// Where the events of a replay come from.
 pub(super) enum ReplaySource {
-    /// A file of canonical events; its errors are sentences.
-    File(Box<dyn BufRead + Send>),
+    /// The records of a file.
+    File(Box<dyn Source>),
     /// The internal log, `from` (inclusive) and `to` (exclusive) in log time.
     /// `policy`: under the given configuration instead of the one in the log.
     Kafka {
@@ -86,7 +90,7 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
     };
     let config = args.config.load(brokers)?;
     let source = match &args.input {
-        Some(path) => ReplaySource::File(open_input(path, true).map_err(|error| CliError::input(&error))?),
+        Some(path) => ReplaySource::File(args.written.open(path)?),
         None => ReplaySource::Kafka {
             from: args.from,
             to: args.to,

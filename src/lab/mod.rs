@@ -7,9 +7,11 @@
 //! | `simulate` | a seeded world of honest traffic and attacks |
 //! | `evaluate` | every scenario, every judge, one report |
 //! | `lines` | lines of bounded length |
+//! | `source` | where events come from: lines of any format, rows of a table |
 
 pub mod evaluate;
 pub mod fold;
 pub mod lines;
 pub mod replay;
 pub mod simulate;
+pub mod source;
