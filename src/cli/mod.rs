@@ -4,6 +4,7 @@
 //! [`CliError`]: a sentence and an exit code of the contract.
 
 pub mod atomic;
+mod backtest;
 mod check;
 mod completions;
 mod compose;
@@ -16,6 +17,7 @@ pub mod input;
 mod man;
 mod number;
 mod output;
+mod own_data;
 mod panic;
 pub mod progress;
 mod replay;
@@ -68,7 +70,7 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Write simulated traffic, with or without attacks, to a file or to Kafka
     Simulate(simulate::SimulateArgs),
-    /// Measure delays, leaks and false alarms over simulated worlds, beside other rules
+    /// Measure delays, leaks and false alarms over simulated worlds, or report on your own past traffic
     Evaluate(evaluate::EvaluateArgs),
     /// Show what each record of a source becomes
     Decode(decode::DecodeArgs),

@@ -10,11 +10,11 @@ use super::error::Exit;
 /// with half a process would be worse: a detector that reads and never publishes.
 pub(super) fn install_hook() {
     std::panic::set_hook(Box::new(|panic| {
+        use std::io::Write;
         // It is caught there and becomes a sentence about the file.
         if crate::lab::source::is_guarded() {
             return;
         }
-        use std::io::Write;
         let mut stderr = std::io::stderr().lock();
         let _ = writeln!(stderr, "pumpwatch: {}", sentence(panic.payload(), panic.location()));
         let backtrace = Backtrace::capture();

@@ -13,7 +13,7 @@ use super::atomic::AtomicFile;
 use super::config_args::ConfigArgs;
 use super::error::{CliError, Exit};
 use super::source_args::SourceArgs;
-use super::{values, wire};
+use super::{backtest, values, wire};
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("source").required(true).args(["input", "from_kafka"]))]
@@ -48,6 +48,14 @@ pub(super) struct ReplayArgs {
     /// Write the summary here, one JSON object [default: standard output]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     summary: Option<PathBuf>,
+
+    /// Fold the same events under this configuration too, and print what appears, vanishes and moves
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    against: Option<PathBuf>,
+
+    /// With --against: write the comparison here, one JSON object
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "against")]
+    comparison: Option<PathBuf>,
 
     #[command(flatten)]
     written: SourceArgs,
@@ -89,6 +97,11 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
         Brokers::Optional
     };
     let config = args.config.load(brokers)?;
+    let against = args
+        .against
+        .clone()
+        .map(|path| ConfigArgs::of(path).load(Brokers::Optional));
+    let against = against.transpose()?;
     let source = match &args.input {
         Some(path) => ReplaySource::File(args.written.open(path)?),
         None => ReplaySource::Kafka {
@@ -100,6 +113,7 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
     let create = |path: &Option<PathBuf>| path.as_deref().map(AtomicFile::create).transpose();
     let (mut alerts, mut blocklist, mut summary) =
         (create(&args.alerts)?, create(&args.blocklist)?, create(&args.summary)?);
+    let mut comparison = create(&args.comparison)?;
     let mut printed = Vec::new();
     let sinks = ReplaySinks {
         alerts: alerts.as_mut().map(|file| file as &mut dyn Write),
@@ -109,8 +123,19 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
             None => &mut printed,
         },
     };
-    let verdict = wire::replay(&config, source, sinks)?;
-    for file in [alerts, blocklist, summary].into_iter().flatten() {
+    let verdict = match (&args.against, &against) {
+        (Some(path), Some(against)) => {
+            let found = backtest::backtest([&config, against], source, sinks)?;
+            if let Some(out) = &mut comparison {
+                backtest::write_json(out, &found.comparison)?;
+            }
+            // The comparison takes the summary's place on standard output.
+            printed = backtest::shown(&found.comparison, args.config.path(), path).into_bytes();
+            found.verdict
+        }
+        _ => wire::replay(&config, source, sinks)?,
+    };
+    for file in [alerts, blocklist, summary, comparison].into_iter().flatten() {
         file.commit()?;
     }
     let mut output = super::output::Output::new();
@@ -125,6 +150,7 @@ fn refuse_equal_outputs(args: &ReplayArgs) -> Result<(), CliError> {
         ("--alerts", &args.alerts),
         ("--blocklist", &args.blocklist),
         ("--summary", &args.summary),
+        ("--comparison", &args.comparison),
     ]
     .into_iter()
     .filter_map(|(flag, path)| Some((flag, path.as_deref()?)))

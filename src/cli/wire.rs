@@ -182,10 +182,10 @@ pub(super) fn replay(
 
 /// A bar that appears with the first that is told.
 #[derive(Default)]
-struct Bar(Option<Progress>);
+pub(super) struct Bar(Option<Progress>);
 
 impl Bar {
-    fn reach(&mut self, done: u64, of: u64) {
+    pub(super) fn reach(&mut self, done: u64, of: u64) {
         self.0
             .get_or_insert_with(|| Progress::items(of, "events"))
             .reach(done, of);
@@ -208,7 +208,7 @@ pub(super) fn replay_error(error: &ReplayError) -> CliError {
     }
 }
 
-fn write_summary(out: &mut dyn Write, summary: &Summary) -> Result<(), CliError> {
+pub(super) fn write_summary(out: &mut dyn Write, summary: &Summary) -> Result<(), CliError> {
     let mut line = serde_json::to_vec(summary).expect("a summary always serialises");
     line.push(b'\n');
     out.write_all(&line).map_err(|error| CliError::stdout(&error))

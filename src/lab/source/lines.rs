@@ -15,7 +15,7 @@ const NO_TIME: Millis = Millis::MIN;
 /// The lines of a file.
 #[derive(Debug)]
 pub struct Lines<R> {
-    lines: BoundedLines<R>,
+    reader: BoundedLines<R>,
     decoder: Decoder,
     number: u64,
 }
@@ -32,7 +32,7 @@ impl<R: BufRead> Lines<R> {
     /// them.
     pub fn new(reader: R, format: Format, tenant: Option<String>, app: Option<String>) -> Self {
         Self {
-            lines: BoundedLines::new(reader, RECORD_BYTES_MAX),
+            reader: BoundedLines::new(reader, RECORD_BYTES_MAX),
             decoder: Decoder { format, tenant, app },
             number: 0,
         }
@@ -41,7 +41,7 @@ impl<R: BufRead> Lines<R> {
 
 impl<R: BufRead> Source for Lines<R> {
     fn next_item(&mut self) -> Result<Option<Item>, SourceError> {
-        let Some(line) = self.lines.next_line()? else {
+        let Some(line) = self.reader.next_line()? else {
             return Ok(None);
         };
         self.number += 1;

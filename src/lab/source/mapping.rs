@@ -254,8 +254,9 @@ impl Plan {
         }
         let joins = self.has("session") || self.has("message_id");
         let has_number = self.has("to") || (self.has("to.prefix") && self.has("to.token"));
-        // Rows that are all verifications or receipts may be joined by an id.
-        if !has_number && !(self.has("type") && joins) {
+        // Rows that are verifications or receipts may be joined by an id.
+        let is_joined = self.has("type") && joins;
+        if !has_number && !is_joined {
             return Err(missing("to", &["to", "phone", "msisdn", "phone_number", "destination"]));
         }
         if self.has("to") {
@@ -337,8 +338,8 @@ fn position(columns: &[String], name: &str) -> Option<usize> {
 }
 
 fn by_name(field: &Field, columns: &[String]) -> Option<usize> {
-    let names = [field.name].into_iter().chain(field.aliases.iter().copied());
-    names.filter_map(|name| position(columns, name)).next()
+    let mut names = [field.name].into_iter().chain(field.aliases.iter().copied());
+    names.find_map(|name| position(columns, name))
 }
 
 fn listed(columns: &[String]) -> String {
