@@ -52,7 +52,7 @@ pub(super) fn timeline(report: &OwnReport) -> String {
     let gap = if width > 4.0 { 1.0 } else { 0.0 };
     let every = bars.len().div_ceil(DATES_MAX).max(1);
     let every = if report.bar_hours == 1 {
-        every.next_multiple_of(6)
+        [1, 2, 6, 12, 24].into_iter().find(|step| *step >= every).unwrap_or(48)
     } else {
         every
     };

@@ -238,8 +238,11 @@ impl Plan {
             // The nearest to the field's name, or to what such a column is often called.
             let near = columns.iter().min_by_key(|column| {
                 let folded = column.to_ascii_lowercase();
-                let distances = hints.iter().map(|hint| strsim::damerau_levenshtein(hint, &folded));
-                distances.min().unwrap_or(usize::MAX)
+                let distance = |hint: &&str| match hint.len() > 3 && folded.contains(hint) {
+                    true => 0,
+                    false => strsim::damerau_levenshtein(hint, &folded),
+                };
+                hints.iter().map(distance).min().unwrap_or(usize::MAX)
             });
             let near = near.map_or_else(String::new, |near| {
                 format!("; is it `{near}`? Then say --column {name}={near}.")
@@ -250,14 +253,17 @@ impl Plan {
             ))
         };
         if !self.has("time") {
-            return Err(missing("time", &["time", "sent_at", "created_at", "timestamp", "date"]));
+            return Err(missing("time", &["time", "sent", "created", "date"]));
         }
         let joins = self.has("session") || self.has("message_id");
         let has_number = self.has("to") || (self.has("to.prefix") && self.has("to.token"));
         // Rows that are verifications or receipts may be joined by an id.
         let is_joined = self.has("type") && joins;
         if !has_number && !is_joined {
-            return Err(missing("to", &["to", "phone", "msisdn", "phone_number", "destination"]));
+            return Err(missing(
+                "to",
+                &["to", "phone", "msisdn", "number", "destination", "recipient"],
+            ));
         }
         if self.has("to") {
             self.fields.retain(|planned| !planned.field.name.starts_with("to."));

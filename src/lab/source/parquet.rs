@@ -2,6 +2,7 @@
 
 use std::cell::Cell as Flag;
 use std::fs::File;
+use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -71,7 +72,7 @@ impl Parquet {
     /// not read here.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
         let name = path.display().to_string();
-        let file = File::open(path).map_err(|error| {
+        let mut file = File::open(path).map_err(|error| {
             let text = error.to_string();
             let text = text.split(" (os error").next().unwrap_or_default();
             SourceError::Table(format!("cannot open {name}: {text}"))
@@ -84,6 +85,13 @@ impl Parquet {
         }
         if metadata.len() == 0 {
             return Err(SourceError::Table(format!("{name} is empty")));
+        }
+        // The library looks at the end alone.
+        let mut mark = [0; 4];
+        if file.read_exact(&mut mark).is_err() || mark != *b"PAR1" {
+            return Err(SourceError::Table(format!(
+                "{name} is no Parquet file that can be read (it does not begin with PAR1); is it a table of another kind? Say so with --as"
+            )));
         }
         let reader = guarded(&name, || SerializedFileReader::new(file))?;
         let facts = reader.metadata();
