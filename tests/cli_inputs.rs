@@ -210,6 +210,12 @@ fn a_mapping_that_is_wrong_has_the_exit_code_of_its_place() {
     fs::write(&unknown, "columns: {tiem: sent}\n").unwrap();
     let csv = data("tables/attempts.csv");
     let (broken, unknown) = (broken.display().to_string(), unknown.display().to_string());
+    let output = pumpwatch()
+        .args(["replay", "--input", "-", "--as", "parquet"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(65));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot come from standard input"));
     let cases: [(&[&str], i32, &str); 10] = [
         (&["--columns", &broken], 64, "broken.yaml is not valid"),
         (&["--columns", &unknown], 64, "did you mean `time`?"),

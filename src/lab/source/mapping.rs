@@ -238,9 +238,12 @@ impl Plan {
             // The nearest to the field's name, or to what such a column is often called.
             let near = columns.iter().min_by_key(|column| {
                 let folded = column.to_ascii_lowercase();
-                let distance = |hint: &&str| match hint.len() > 3 && folded.contains(hint) {
-                    true => 0,
-                    false => strsim::damerau_levenshtein(hint, &folded),
+                let distance = |hint: &&str| {
+                    if hint.len() > 3 && folded.contains(hint) {
+                        0
+                    } else {
+                        strsim::damerau_levenshtein(hint, &folded)
+                    }
                 };
                 hints.iter().map(distance).min().unwrap_or(usize::MAX)
             });

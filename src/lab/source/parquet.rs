@@ -72,6 +72,11 @@ impl Parquet {
     /// not read here.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
         let name = path.display().to_string();
+        if path == Path::new("-") {
+            return Err(SourceError::Table(
+                "a Parquet file is read from its end, so it cannot come from standard input; save it as a file".into(),
+            ));
+        }
         let mut file = File::open(path).map_err(|error| {
             let text = error.to_string();
             let text = text.split(" (os error").next().unwrap_or_default();
