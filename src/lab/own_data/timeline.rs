@@ -13,6 +13,7 @@ const TOP: f64 = 30.0;
 const BOTTOM: f64 = 46.0;
 /// Dates below the bars, at most.
 const DATES_MAX: usize = 8;
+const DATE_WIDTH: f64 = 72.0;
 
 /// The plot; empty where there is nothing to show.
 pub(super) fn timeline(report: &OwnReport) -> String {
@@ -70,7 +71,8 @@ pub(super) fn timeline(report: &OwnReport) -> String {
                 );
             }
         }
-        if place % every == 0 {
+        // A date that would be cut off at the end is left out.
+        if place % every == 0 && x + DATE_WIDTH <= WIDTH {
             let _ = write!(
                 svg,
                 "<text x='{x:.1}' y='{:.1}'>{}</text>",
