@@ -6,7 +6,7 @@ mod stream_support;
 
 use pumpwatch::lab::simulate::{Scenario, SimEvent, Simulator, write_line};
 use pumpwatch::model::{EventBody, Millis};
-use pumpwatch::stream::{ReplayOptions, Role, StreamSettings, replay_log};
+use pumpwatch::stream::{LogHandover, ReplayOptions, Role, StreamSettings, continue_log, replay_log};
 use stream_support::*;
 
 /// Four minutes of the demonstration after twenty of honest history.
@@ -103,4 +103,59 @@ fn a_campaign_is_found_and_neither_a_restart_nor_a_replay_says_anything_else() {
         "some alerts came again"
     );
     assert_eq!(published(&settings), after, "and none of them is new or different");
+}
+
+/// Runs over what was produced so far, until every event is decided.
+fn run(settings: &StreamSettings, events: usize) {
+    let running = Running::start(settings, Role::All);
+    running.until("every event is decided", |w| w.event_counts().counted == events as u64);
+    running.stop().unwrap();
+}
+
+#[test]
+fn a_replay_of_the_log_goes_on_where_an_earlier_one_ended() {
+    let (_broker, settings) = broker();
+    let events = traffic();
+    // In the middle of the campaign.
+    let half = events.len() * 2 / 3;
+    produce(&settings, &events[..half]);
+    run(&settings, half);
+    let fold = |state: Option<Vec<u8>>| {
+        let mut said = Collect::new(&settings);
+        let mut handover = LogHandover {
+            state,
+            save: true,
+            saved: None,
+        };
+        let summary = continue_log(&settings, &ReplayOptions::default(), &mut handover, &mut said).unwrap();
+        (said.1, summary, handover.saved.unwrap())
+    };
+    let (mut said, first, state) = fold(None);
+    assert!(!said.is_empty(), "the campaign was found");
+    assert_eq!(first.events.counted, half as u64);
+    produce(&settings, &events[half..]);
+    run(&settings, events.len());
+
+    let (rest, second, end) = fold(Some(state.clone()));
+    assert!(!rest.is_empty(), "the campaign went on");
+    assert!(said.keys().all(|place| !rest.contains_key(place)));
+    said.extend(rest);
+    assert_eq!(said, published(&settings));
+    let (_, whole, whole_end) = fold(None);
+    assert!(end == whole_end, "the state is that of one fold");
+    assert_eq!(second.events.counted, (events.len() - half) as u64);
+    assert_eq!(first.records.usable + second.records.usable, whole.records.usable);
+    assert_eq!(first.log_records + second.log_records, whole.log_records);
+
+    let (_other_broker, other) = broker();
+    produce(&other, &events[..100]);
+    run(&other, 100);
+    let mut handover = LogHandover {
+        state: Some(state),
+        ..LogHandover::default()
+    };
+    let mut nothing = Collect::new(&other);
+    let error = continue_log(&other, &ReplayOptions::default(), &mut handover, &mut nothing).unwrap_err();
+    assert!(error.to_string().contains("another internal log"), "{error}");
+    assert_eq!(error.exit_code(), 64);
 }

@@ -34,6 +34,7 @@ pub(super) fn backtest(
         alerts,
         blocklist,
         summary: out,
+        saved: _,
     } = sinks;
     let mut sinks = Sinks {
         alerts,

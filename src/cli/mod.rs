@@ -25,6 +25,7 @@ mod run;
 mod schema;
 mod simulate;
 mod source_args;
+mod state_file;
 mod topics;
 mod values;
 mod version;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args, ValueHint};
 
 use crate::config::Brokers;
+use crate::detector::Policy;
 use crate::lab::source::Source;
 use crate::model::Millis;
 
@@ -13,6 +14,7 @@ use super::atomic::AtomicFile;
 use super::config_args::ConfigArgs;
 use super::error::{CliError, Exit};
 use super::source_args::SourceArgs;
+use super::state_file::{self, StateArgs};
 use super::{backtest, values, wire};
 
 #[derive(Debug, Args)]
@@ -59,6 +61,9 @@ pub(super) struct ReplayArgs {
 
     #[command(flatten)]
     written: SourceArgs,
+
+    #[command(flatten)]
+    state: StateArgs,
 }
 
 /// Where the events of a replay come from.
@@ -79,6 +84,18 @@ pub(super) struct ReplaySinks<'a> {
     pub alerts: Option<&'a mut dyn Write>,
     pub blocklist: Option<&'a mut dyn Write>,
     pub summary: &'a mut dyn Write,
+    /// What `--save-state` is to hold; `None` is not wanted.
+    pub saved: Option<&'a mut Vec<u8>>,
+}
+
+/// What a replay goes on from.
+pub(super) struct Earlier {
+    /// The file, for sentences.
+    pub path: PathBuf,
+    /// Its bytes, unpacked.
+    pub bytes: Vec<u8>,
+    /// Whether a configuration was given, whose policy replaces the state's.
+    pub config_given: bool,
 }
 
 pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
@@ -91,6 +108,7 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
         ));
     }
     refuse_equal_outputs(args)?;
+    refuse_state_of_two(args)?;
     let brokers = if args.from_kafka {
         Brokers::Required
     } else {
@@ -114,6 +132,16 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
     let (mut alerts, mut blocklist, mut summary) =
         (create(&args.alerts)?, create(&args.blocklist)?, create(&args.summary)?);
     let mut comparison = create(&args.comparison)?;
+    let saved_file = args.state.create()?;
+    let mut saved = saved_file.is_some().then(Vec::new);
+    let earlier = match (args.state.state.clone(), args.state.read()?) {
+        (Some(path), Some(bytes)) => Some(Earlier {
+            path,
+            bytes,
+            config_given: args.config.is_given() || config.policy != Policy::default(),
+        }),
+        _ => None,
+    };
     let mut printed = Vec::new();
     let sinks = ReplaySinks {
         alerts: alerts.as_mut().map(|file| file as &mut dyn Write),
@@ -122,6 +150,7 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
             Some(file) => file,
             None => &mut printed,
         },
+        saved: saved.as_mut(),
     };
     let verdict = match (&args.against, &against) {
         (Some(path), Some(against)) => {
@@ -133,8 +162,11 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
             printed = backtest::shown(&found.comparison, args.config.path(), path).into_bytes();
             found.verdict
         }
-        _ => wire::replay(&config, source, sinks)?,
+        _ => wire::replay(&config, source, earlier, sinks)?,
     };
+    if let (Some(file), Some(bytes)) = (saved_file, saved) {
+        state_file::write(file, &bytes)?;
+    }
     for file in [alerts, blocklist, summary, comparison].into_iter().flatten() {
         file.commit()?;
     }
@@ -144,6 +176,23 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
     verdict
 }
 
+/// A state is of one configuration, and the blocks that stand in it are not in the
+/// account of a comparison.
+fn refuse_state_of_two(args: &ReplayArgs) -> Result<(), CliError> {
+    let flag = match (&args.state.state, &args.state.save_state) {
+        _ if args.against.is_none() => return Ok(()),
+        (None, None) => return Ok(()),
+        (Some(_), _) => "--state",
+        (None, Some(_)) => "--save-state",
+    };
+    Err(CliError::new(
+        Exit::Usage,
+        format!(
+            "{flag} is the state of one configuration, and --against compares two from the beginning; leave one of them out"
+        ),
+    ))
+}
+
 /// Two outputs in one file would overwrite each other at the end.
 fn refuse_equal_outputs(args: &ReplayArgs) -> Result<(), CliError> {
     let named: Vec<(&str, &Path)> = [
@@ -151,6 +200,7 @@ fn refuse_equal_outputs(args: &ReplayArgs) -> Result<(), CliError> {
         ("--blocklist", &args.blocklist),
         ("--summary", &args.summary),
         ("--comparison", &args.comparison),
+        ("--save-state", &args.state.save_state),
     ]
     .into_iter()
     .filter_map(|(flag, path)| Some((flag, path.as_deref()?)))

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::Config;
-use crate::lab::replay::{Accounts, EpisodeCounter, ReplayError, Replayed, Sinks, Summary, replay as replay_source};
+use crate::lab::replay::{
+    Accounts, EpisodeCounter, Replay, ReplayError, Replayed, Sinks, Summary, replay as replay_source,
+};
 use crate::lab::source::Source;
 use crate::number_plan::metadata_version;
 use crate::stream::check::{Gravity, check as check_stream};
 use crate::stream::outputs::{Creation, create, describe, wanted};
-use crate::stream::{ReplayOptions, ReplaySink, Role, Said, Shutdown, StreamSettings, replay_log};
+use crate::stream::{LogHandover, ReplayOptions, ReplaySink, Role, Said, Shutdown, StreamSettings, continue_log};
 use crate::telemetry::events::{ConfigLoaded, ShutdownFinished, Started};
 use crate::telemetry::{Health, Metrics, Role as SpeakingRole};
 
@@ -18,9 +20,10 @@ use super::compose::{Service, Telemetry, exit_of, stream_settings};
 use super::error::{CliError, Exit};
 use super::output::Output;
 use super::progress::Progress;
-use super::replay::{ReplaySinks, ReplaySource};
+use super::replay::{Earlier, ReplaySinks, ReplaySource};
 use super::run::RunRole;
 use super::source_args::refused;
+use super::state_file::restore;
 
 /// Runs until a signal, then drains.
 pub(super) fn run(config: &Config, role: RunRole) -> Result<(), CliError> {
@@ -148,23 +151,30 @@ pub(super) fn library_versions() -> Vec<(&'static str, String)> {
 pub(super) fn replay(
     config: &Config,
     source: ReplaySource,
+    earlier: Option<Earlier>,
     sinks: ReplaySinks<'_>,
 ) -> Result<Result<(), CliError>, CliError> {
     let ReplaySinks {
         alerts,
         blocklist,
         summary: out,
+        saved,
     } = sinks;
     let mut sinks = Sinks {
         alerts,
         blocklist,
         episodes: EpisodeCounter::default(),
+        state: saved,
     };
     match source {
         ReplaySource::File(mut source) => {
             let secret = config.privacy.key.as_ref().map(crate::config::Secret::expose);
+            let replay = match earlier {
+                Some(earlier) => restore(&earlier, config)?,
+                None => Replay::new(&config.policy, secret),
+            };
             let mut bar = Bar::default();
-            let replayed = replay_source(source.as_mut(), &config.policy, secret, &mut sinks, &mut |done, of| {
+            let replayed = replay_source(source.as_mut(), replay, &mut sinks, &mut |done, of| {
                 bar.reach(done, of);
             })
             .map_err(|error| replay_error(&error))?;
@@ -175,7 +185,18 @@ pub(super) fn replay(
         ReplaySource::Kafka { from, to, policy } => {
             let settings = stream_settings(config)?;
             let policy = policy.then(|| settings.policy.clone());
-            replay_kafka(&settings, &ReplayOptions { from, to, policy }, sinks, out).map(Ok)
+            let saved = sinks.state.take();
+            let mut handover = LogHandover {
+                state: earlier.map(|earlier| earlier.bytes),
+                save: saved.is_some(),
+                saved: None,
+            };
+            let options = ReplayOptions { from, to, policy };
+            replay_kafka(&settings, &options, &mut handover, sinks, out)?;
+            if let (Some(saved), Some(bytes)) = (saved, handover.saved) {
+                *saved = bytes;
+            }
+            Ok(Ok(()))
         }
     }
 }
@@ -270,6 +291,7 @@ impl ReplaySink for LogSink<'_> {
 fn replay_kafka(
     settings: &StreamSettings,
     options: &ReplayOptions,
+    handover: &mut LogHandover,
     sinks: Sinks<'_>,
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
@@ -279,7 +301,7 @@ fn replay_kafka(
         progress: None,
         done: 0,
     };
-    let folded = replay_log(settings, options, &mut sink)?;
+    let folded = continue_log(settings, options, handover, &mut sink)?;
     let summary = Summary::new(&Accounts {
         records: folded.records,
         events: folded.events,

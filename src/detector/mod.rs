@@ -7,9 +7,11 @@ mod baseline;
 mod engine;
 mod episode;
 mod evidence;
+mod hashing;
 mod limits;
 mod order;
 pub mod policy;
+pub mod snapshot;
 mod timers;
 mod trie;
 pub mod tuning;
@@ -18,7 +20,10 @@ pub mod window;
 pub use policy::Policy;
 pub use tuning::Tuning;
 
+use serde::{Deserialize, Serialize};
+
 use self::engine::Engine;
+use self::hashing::Keyed;
 use self::order::Order;
 use crate::model::log::{Header, LogRecord};
 use crate::model::{Audit, BlockChange, Finding, Millis, WindowStats};
@@ -48,7 +53,7 @@ pub enum Effect {
 }
 
 /// What became of the events so far: events of usable records = the sum of these.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventCounts {
     /// Taken into account.
     pub counted: u64,
@@ -61,7 +66,7 @@ pub struct EventCounts {
 }
 
 /// The detector's whole knowledge of one partition.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct State {
     tuning: Tuning,
     order: Order,

@@ -3,12 +3,16 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Millis;
 
 /// A queue of things due, ordered by time and, at equal times, by the order in
 /// which they were asked for.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound = "T: Ord + Serialize + serde::de::DeserializeOwned")]
 pub(crate) struct Timers<T> {
+    #[serde(with = "crate::detector::snapshot::codec::least_first")]
     heap: BinaryHeap<Reverse<(Millis, u64, T)>>,
     asked: u64,
 }

@@ -4,10 +4,12 @@
 //! how results move when it is halved or doubled. The laboratory runs the
 //! detector with other values (ablations); production always uses the default.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{DAY, HOUR, MINUTE};
 
 /// What an attack may look like: one component of the mixture.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// Share of the enclosing flow that the attack takes at the node.
     pub share: f64,
@@ -17,13 +19,16 @@ pub struct Profile {
     pub weight: f64,
     /// Rate over the honest upper bound that the volume family bets on.
     pub surge: f64,
+    /// Share of the enclosing flow in the bet against a launch; not that of the
+    /// attack, since the profiles that bet on a launch's rate pay for it.
+    pub launch_share: f64,
 }
 
 /// How many profiles are mixed.
 pub const PROFILES: usize = 6;
 
 /// The tunable numbers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tuning {
     /// The mixture over attack profiles.
     pub profiles: [Profile; PROFILES],
@@ -73,6 +78,10 @@ pub struct Tuning {
     pub contagion: [f64; 3],
     /// See `contagion`.
     pub contagion_ms: i64,
+    /// Nats off the lines of a range whose region is refuted as a whole.
+    pub walk: f64,
+    /// Attempts that a range in such a region must have seen.
+    pub attempts_min_walk: f64,
     /// Nats off the line for each live block one digit below, at most three.
     pub sibling: f64,
     /// Time to live of a block: share of an expected honest send's waiting time.
@@ -94,7 +103,7 @@ pub struct Tuning {
 }
 
 /// Switches for ablations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Enabled {
     pub missing_verification: bool,
@@ -111,6 +120,7 @@ pub struct Enabled {
     pub common_change_point: bool,
     pub contagion: bool,
     pub siblings: bool,
+    pub walk: bool,
     pub widening: bool,
     pub escalation: bool,
     pub country: bool,
@@ -134,6 +144,7 @@ impl Default for Enabled {
             common_change_point: true,
             contagion: true,
             siblings: true,
+            walk: true,
             widening: true,
             escalation: true,
             country: true,
@@ -142,12 +153,13 @@ impl Default for Enabled {
     }
 }
 
-const fn profile(share: f64, conversion: f64, weight: f64, surge: f64) -> Profile {
+const fn profile(share: f64, conversion: f64, weight: f64, surge: f64, launch_share: f64) -> Profile {
     Profile {
         share,
         conversion,
         weight,
         surge,
+        launch_share,
     }
 }
 
@@ -155,12 +167,12 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             profiles: [
-                profile(0.8, 0.10, 0.20, 32.0),
-                profile(0.3, 0.10, 0.20, 16.0),
-                profile(0.05, 0.12, 0.20, 8.0),
-                profile(0.008, 0.15, 0.15, 4.0),
-                profile(0.001, 0.20, 0.10, 2.0),
-                profile(0.3, 0.65, 0.15, 16.0),
+                profile(0.8, 0.10, 0.20, 32.0, 0.8),
+                profile(0.3, 0.10, 0.20, 16.0, 0.3),
+                profile(0.05, 0.12, 0.20, 8.0, 0.05),
+                profile(0.008, 0.15, 0.15, 4.0, 0.5),
+                profile(0.001, 0.20, 0.10, 2.0, 0.9),
+                profile(0.3, 0.65, 0.15, 16.0, 0.5),
             ],
             node_kinds: 8.0,
             floor_block: 6.0,
@@ -185,6 +197,8 @@ impl Default for Tuning {
             history_decay_ms: 30.0 * DAY as f64,
             contagion: [3.0, 4.5, 6.0],
             contagion_ms: 2 * HOUR,
+            walk: 8.0,
+            attempts_min_walk: 0.9,
             sibling: 3.0,
             ttl_share: 0.5,
             ttl_min_ms: 2 * HOUR,

@@ -4,6 +4,10 @@
 //! serves every event type. Events go through the same pseudonymiser and the
 //! same fold as on Kafka.
 
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::detector::snapshot::{self, SnapshotError, SnapshotKind};
 use crate::detector::{Effect, EventCounts, Input, Policy, Size, State, Tuning, step};
 use crate::model::log::{
     EventBatch, Feed, FeedProgress, FeedScope, Header, LogRecord, RecordCounts, RoutedEvent, Tick,
@@ -26,10 +30,37 @@ pub struct Fold {
     feed: Feed,
     clock: Millis,
     record: i64,
+    /// Place in a log that is nowhere written, for what names it.
     offset: i64,
     batch: Vec<RoutedEvent>,
+    /// Events handed over since time was last told.
+    untold: usize,
     counts: RecordCounts,
     batch_max: usize,
+    /// What the fold began with.
+    before: (RecordCounts, EventCounts),
+}
+
+/// A fold between two inputs: all but the keys, which are no state.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    state: State,
+    clock: Millis,
+    record: i64,
+    untold: usize,
+    counts: RecordCounts,
+    key: [u8; 8],
+}
+
+/// Why a fold cannot go on from a snapshot.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum RestoreError {
+    /// The snapshot itself is of no use.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// It knows the numbers under other pseudonyms.
+    #[error("the state was made with another `privacy.key`, so that no number would be known again; name the same key")]
+    Key,
 }
 
 impl Fold {
@@ -44,20 +75,87 @@ impl Fold {
         let mut fold = Self {
             state: State::with_tuning(tuning),
             ingest: Ingest::for_log(&header, secret, false),
-            feed: Feed {
-                topic: "file".into(),
-                partition: 0,
-            },
+            feed: file_feed(),
             clock: Millis::MIN,
             record: 0,
             offset: 0,
             batch: Vec::with_capacity(BATCH),
+            untold: 0,
             counts: RecordCounts::default(),
             batch_max: BATCH,
+            before: Default::default(),
         };
         fold.step(LogRecord::Header(header), effects);
         fold.step(LogRecord::Policy(policy.to_record(metadata_version())), effects);
         fold
+    }
+
+    /// The fold that [`Fold::to_snapshot`] wrote, under the policy it had, or under
+    /// another from here on.
+    ///
+    /// # Errors
+    /// A snapshot that cannot be used, and another key than it was made with.
+    pub fn from_snapshot(
+        bytes: &[u8],
+        policy: Option<&Policy>,
+        tuning: &Tuning,
+        secret: Option<&[u8]>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Self, RestoreError> {
+        let saved: Saved = snapshot::read(SnapshotKind::File, bytes)?;
+        saved.state.made_with(tuning)?;
+        let header = saved.state.header().cloned();
+        let header = header.ok_or_else(|| SnapshotError::Unreadable("it has no header".into()))?;
+        let ingest = Ingest::for_log(&header, secret, false);
+        if ingest.fingerprint() != saved.key {
+            return Err(RestoreError::Key);
+        }
+        let before = (saved.counts, saved.state.counts());
+        let mut fold = Self {
+            state: saved.state,
+            ingest,
+            feed: file_feed(),
+            clock: saved.clock,
+            record: saved.record,
+            offset: 0,
+            batch: Vec::with_capacity(BATCH),
+            untold: saved.untold,
+            counts: saved.counts,
+            batch_max: BATCH,
+            before,
+        };
+        if let Some(policy) = policy {
+            fold.step(LogRecord::Policy(policy.to_record(metadata_version())), effects);
+        }
+        Ok(fold)
+    }
+
+    /// The fold as bytes, to go on later with what comes next. What the last
+    /// moment's passing would decide is left to that, as if there had been no
+    /// pause; so [`Fold::finish`] must not have been called before.
+    pub fn to_snapshot(&mut self, effects: &mut Vec<Effect>) -> Vec<u8> {
+        self.hand_over(effects);
+        let saved = Saved {
+            state: std::mem::take(&mut self.state),
+            clock: self.clock,
+            record: self.record,
+            untold: self.untold,
+            counts: self.counts,
+            key: self.ingest.fingerprint(),
+        };
+        let bytes = snapshot::write(SnapshotKind::File, &saved);
+        self.state = saved.state;
+        bytes
+    }
+
+    /// The largest ingest time so far; [`Millis::MIN`] before the first record.
+    pub fn clock(&self) -> Millis {
+        self.clock
+    }
+
+    /// The detector's state.
+    pub fn state(&self) -> &State {
+        &self.state
     }
 
     /// Tells time after every event, for a caller that reacts to effects.
@@ -81,7 +179,7 @@ impl Fold {
             self.batch.push(routed);
         }
         self.record += 1;
-        if self.batch.len() >= self.batch_max {
+        if self.untold + self.batch.len() >= self.batch_max {
             self.flush(effects);
         }
     }
@@ -95,7 +193,7 @@ impl Fold {
         }
         let has_begun = self.clock > Millis::MIN;
         self.clock = now;
-        if !self.batch.is_empty() {
+        if self.untold + self.batch.len() > 0 {
             self.flush(effects);
         } else if has_begun {
             self.tick(now, effects);
@@ -145,14 +243,25 @@ impl Fold {
         }
     }
 
-    /// Records so far, by what became of them.
+    /// Records since the fold began or was restored, by what became of them.
     pub fn record_counts(&self) -> RecordCounts {
-        self.counts
+        let (now, before) = (self.counts, self.before.0);
+        RecordCounts {
+            usable: now.usable - before.usable,
+            ignored: now.ignored - before.ignored,
+            dead_lettered: now.dead_lettered - before.dead_lettered,
+        }
     }
 
-    /// Events so far, by what became of them.
+    /// Events since the fold began or was restored, by what became of them.
     pub fn event_counts(&self) -> EventCounts {
-        self.state.counts()
+        let (now, before) = (self.state.counts(), self.before.1);
+        EventCounts {
+            counted: now.counted - before.counted,
+            duplicate: now.duplicate - before.duplicate,
+            late: now.late - before.late,
+            quarantined: now.quarantined - before.quarantined,
+        }
     }
 
     /// How full the state is.
@@ -161,9 +270,18 @@ impl Fold {
     }
 
     fn flush(&mut self, effects: &mut Vec<Effect>) {
+        self.hand_over(effects);
+        if std::mem::take(&mut self.untold) > 0 {
+            self.tick(self.clock, effects);
+        }
+    }
+
+    /// Gives the detector the events that have gathered; time stands still.
+    fn hand_over(&mut self, effects: &mut Vec<Effect>) {
         if self.batch.is_empty() {
             return;
         }
+        self.untold += self.batch.len();
         let events = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
         self.step(
             LogRecord::Events(EventBatch {
@@ -172,7 +290,6 @@ impl Fold {
             }),
             effects,
         );
-        self.tick(self.clock, effects);
     }
 
     fn tick(&mut self, clock: Millis, effects: &mut Vec<Effect>) {
@@ -205,5 +322,12 @@ impl Fold {
         };
         self.offset += 1;
         step(&mut self.state, &input, effects);
+    }
+}
+
+fn file_feed() -> Feed {
+    Feed {
+        topic: "file".into(),
+        partition: 0,
     }
 }

@@ -28,6 +28,9 @@ pub struct Sinks<'a> {
     pub blocklist: Option<&'a mut dyn Write>,
     /// Episodes, counted by the highest level that they reach.
     pub episodes: EpisodeCounter,
+    /// The state after the last record, before its moment has passed: what a
+    /// replay of the next file begins with.
+    pub state: Option<&'a mut Vec<u8>>,
 }
 
 impl Sinks<'_> {
@@ -221,20 +224,19 @@ pub struct Replay {
     began: Instant,
 }
 
-/// Replays the records of `source` under `policy`. `told` hears how many of how
-/// many are done, where the source knows.
+/// Puts the records of `source` before `replay` to the end. `told` hears how many
+/// of how many are done, where the source knows. The summary is about this source
+/// only.
 ///
 /// # Errors
 /// What reading or writing fails with. Records that cannot be used are counted,
 /// not errors.
 pub fn replay(
     source: &mut dyn Source,
-    policy: &Policy,
-    secret: Option<&[u8]>,
+    mut replay: Replay,
     sinks: &mut Sinks<'_>,
     told: &mut dyn FnMut(u64, u64),
 ) -> Result<Replayed, ReplayError> {
-    let mut replay = Replay::new(policy, secret);
     let mut items = 0_u64;
     while let Some(item) = source.next_item()? {
         replay.take(item.place, item.what);
@@ -246,7 +248,10 @@ pub fn replay(
             told(done, of);
         }
     }
-    replay.finish();
+    match sinks.state.take() {
+        Some(state) => *state = replay.save(),
+        None => replay.finish(),
+    }
     replay.publish(|effect| sinks.take(effect))?;
     Ok(replay.result(sinks.episodes.counts()))
 }
@@ -256,13 +261,18 @@ impl Replay {
     pub fn new(policy: &Policy, secret: Option<&[u8]>) -> Self {
         let mut effects = Vec::new();
         let fold = Fold::new(policy, Tuning::default(), secret, &mut effects);
+        Self::going_on(fold, effects)
+    }
+
+    /// Goes on from an earlier fold. `effects`: what it has said and nobody heard.
+    pub fn going_on(fold: Fold, effects: Vec<Effect>) -> Self {
         Self {
+            clock: fold.clock(),
             fold,
             effects,
             refused: Vec::new(),
             first: None,
             last: None,
-            clock: Millis::MIN,
             began: Instant::now(),
         }
     }
@@ -297,6 +307,12 @@ impl Replay {
         self.fold.finish(&mut self.effects);
     }
 
+    /// The state, to go on later with the records that come next; in place of
+    /// [`Replay::finish`], which decides what the last moment's passing would.
+    pub fn save(&mut self) -> Vec<u8> {
+        self.fold.to_snapshot(&mut self.effects)
+    }
+
     /// Hands over what the detector has said since the last time.
     ///
     /// # Errors
@@ -308,7 +324,7 @@ impl Replay {
         Ok(())
     }
 
-    /// The result, after [`Replay::finish`].
+    /// The result, after [`Replay::finish`] or [`Replay::save`].
     pub fn result(self, findings: Findings) -> Replayed {
         let summary = Summary::new(&Accounts {
             records: self.fold.record_counts(),

@@ -55,6 +55,9 @@ pub enum StreamError {
     /// An input no longer holds what was already read from it.
     #[error("{0}")]
     InputTruncated(String),
+    /// A saved state cannot be gone on from.
+    #[error("{0}")]
+    State(String),
     /// A record of the internal log cannot be read.
     #[error("{topic}/{partition} at offset {offset}: {cause}")]
     LogRecord {
@@ -107,7 +110,7 @@ impl StreamError {
             | Self::InputMissing { .. }
             | Self::Property(_)
             | Self::LogMismatch(_) => 64,
-            Self::LogGap(_) | Self::InputTruncated(_) | Self::LogRecord { .. } => 65,
+            Self::LogGap(_) | Self::InputTruncated(_) | Self::LogRecord { .. } | Self::State(_) => 65,
             Self::Client(_) | Self::Output(_) | Self::Internal(_) => 70,
         }
     }

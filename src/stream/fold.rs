@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::detector::{self, Effect, Input, State};
 use crate::model::Millis;
-use crate::model::log::{Header, LogDecodeError, LogRecord};
+use crate::model::log::{Header, LogDecodeError, LogRecord, PolicyRecord};
 
 /// One partition's state and how far it has got.
 #[derive(Debug)]
@@ -47,6 +47,27 @@ impl PartitionFold {
             state: State::default(),
             newest_record_time: None,
         }
+    }
+
+    /// The fold that goes on at `next_offset` with what was known then.
+    pub fn resume(partition: i32, next_offset: i64, state: State) -> Self {
+        Self {
+            partition,
+            next_offset,
+            header: state.header().cloned(),
+            state,
+            newest_record_time: None,
+        }
+    }
+
+    /// Puts a policy in force before the next record.
+    pub fn adopt(&mut self, policy: PolicyRecord, effects: &mut Vec<Effect>) {
+        let input = Input {
+            partition: self.partition,
+            offset: self.next_offset,
+            record: LogRecord::Policy(policy),
+        };
+        detector::step(&mut self.state, &input, effects);
     }
 
     /// Takes the record at `offset`; its effects are appended to `effects`.

@@ -11,6 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::client::{Quiet, partitions_of, patiently, plain_consumer};
 use super::error::{StreamError, is_transient};
 use super::fold::{FoldError, PartitionFold};
+use super::handover::{Continued, LogHandover};
 use super::header;
 use super::offsets::offsets_at;
 use super::settings::StreamSettings;
@@ -76,6 +77,17 @@ pub fn replay_log(
     options: &ReplayOptions,
     sink: &mut dyn ReplaySink,
 ) -> Result<ReplaySummary, StreamError> {
+    continue_log(settings, options, &mut LogHandover::default(), sink)
+}
+
+/// The same, from where an earlier replay ended, or leaving a place for a later
+/// one. The summary is about what was folded here.
+pub fn continue_log(
+    settings: &StreamSettings,
+    options: &ReplayOptions,
+    handover: &mut LogHandover,
+    sink: &mut dyn ReplaySink,
+) -> Result<ReplaySummary, StreamError> {
     let topic = &settings.topics.events;
     let consumer = plain_consumer(settings, "replay", &settings.detector_group())?;
     let partitions = partitions_of(&consumer, settings, topic, settings.pace.connect)?
@@ -102,23 +114,36 @@ pub fn replay_log(
             cause: format!("a partition of `{topic}` has no leader"),
         });
     }
+    let found = match handover.state {
+        Some(_) => header::find(settings, &consumer)?,
+        None => None,
+    };
+    let continued = Continued::begin(handover, topic, found.as_ref())?;
     let mut replay = Replay {
         settings,
         options,
         sink,
         partitions,
-        counts: BTreeMap::new(),
+        counts: continued.counts_before().clone(),
+        continued,
         summary: ReplaySummary::default(),
         total: ends.iter().map(|&(_, end)| end as u64).sum(),
     };
     for (feed, end) in &ends {
         replay.partition(&consumer, feed, *end)?;
     }
-    for counts in replay.counts.values() {
-        replay.summary.records.usable += counts.usable;
-        replay.summary.records.ignored += counts.ignored;
-        replay.summary.records.dead_lettered += counts.dead_lettered;
+    for (feed, counts) in &replay.counts {
+        let before = replay.continued.counts_before().get(feed).copied().unwrap_or_default();
+        replay.summary.records.usable += counts.usable - before.usable;
+        replay.summary.records.ignored += counts.ignored - before.ignored;
+        replay.summary.records.dead_lettered += counts.dead_lettered - before.dead_lettered;
     }
+    let (events, before) = (&mut replay.summary.events, replay.continued.events_before());
+    events.counted -= before.counted;
+    events.duplicate -= before.duplicate;
+    events.late -= before.late;
+    events.quarantined -= before.quarantined;
+    replay.continued.end(handover, &replay.counts);
     Ok(replay.summary)
 }
 
@@ -129,6 +154,7 @@ struct Replay<'a> {
     partitions: u32,
     /// The largest counts that any tick names for a feed.
     counts: BTreeMap<Feed, RecordCounts>,
+    continued: Continued,
     summary: ReplaySummary,
     total: u64,
 }
@@ -137,12 +163,16 @@ impl Replay<'_> {
     fn partition(&mut self, consumer: &BaseConsumer<Quiet>, feed: &Feed, end: i64) -> Result<(), StreamError> {
         let topic = &self.settings.topics.events;
         let fail = |error| StreamError::from_kafka(&format!("reading `{topic}`"), &self.settings.brokers, &error);
+        let mut fold = self.continued.open(topic, feed.partition, end)?;
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, feed.partition, Offset::Offset(0))
+        list.add_partition_offset(topic, feed.partition, Offset::Offset(fold.next_offset()))
             .map_err(fail)?;
         consumer.assign(&list).map_err(fail)?;
-        let mut fold = PartitionFold::new(feed.partition);
         let mut effects = Vec::new();
+        if let (Some(policy), true) = (&self.options.policy, fold.header().is_some()) {
+            fold.adopt(policy.clone(), &mut effects);
+            effects.clear();
+        }
         let mut heard = Instant::now();
         while fold.next_offset() < end {
             match consumer.poll(Duration::from_millis(100)) {
@@ -163,6 +193,7 @@ impl Replay<'_> {
                 _ => {}
             }
         }
+        self.continued.close(&fold);
         let counts = fold.state().counts();
         let events = &mut self.summary.events;
         events.counted += counts.counted;

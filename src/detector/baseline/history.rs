@@ -1,10 +1,12 @@
 //! Attempts seen at a place in the past, and the bounds that follow from them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::detector::tuning::Tuning;
 use crate::model::{DAY, HOUR, Millis};
 
 /// Forgetting counts of honest attempts at one place.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct History {
     attempts: f64,
     judged: f64,

@@ -6,13 +6,15 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Millis;
 
 /// Places one slice may hold; further ones are not learned.
 const PLACES_MAX: usize = 1 << 17;
 
 /// What was seen at one place within one slice.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct HeldCounts {
     /// Attempts.
     pub(crate) attempts: f64,
@@ -37,24 +39,62 @@ impl HeldCounts {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound(serialize = "P: Serialize", deserialize = "P: Deserialize<'de>"))]
 struct Slice<P> {
     number: u64,
     start: Millis,
     places: Vec<(P, HeldCounts)>,
-    index: HashMap<P, u32, ahash::RandomState>,
+    #[serde(skip, default = "no_index")]
+    index: HashMap<P, u32, crate::detector::Keyed>,
 }
 
 /// One tenant's slices, oldest first.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(
+    bound(
+        serialize = "P: Serialize",
+        deserialize = "P: Copy + Eq + std::hash::Hash + Deserialize<'de>"
+    ),
+    from = "Saved<P>"
+)]
 pub(crate) struct HoldBack<P> {
     slices: VecDeque<Slice<P>>,
     next: u64,
-    hasher: ahash::RandomState,
+    hasher: crate::detector::Keyed,
+}
+
+/// The hold-back as it is kept in a snapshot: the places in their order, their
+/// index built anew.
+#[derive(Deserialize)]
+#[serde(bound = "P: Deserialize<'de>")]
+struct Saved<P> {
+    slices: VecDeque<Slice<P>>,
+    next: u64,
+    hasher: crate::detector::Keyed,
+}
+
+impl<P: Copy + Eq + std::hash::Hash> From<Saved<P>> for HoldBack<P> {
+    fn from(mut saved: Saved<P>) -> Self {
+        for slice in &mut saved.slices {
+            slice.index = HashMap::with_capacity_and_hasher(slice.places.len(), saved.hasher.clone());
+            let places = slice.places.iter().map(|(place, _)| *place);
+            slice.index.extend(places.zip(0u32..));
+        }
+        Self {
+            slices: saved.slices,
+            next: saved.next,
+            hasher: saved.hasher,
+        }
+    }
+}
+
+fn no_index<P>() -> HashMap<P, u32, crate::detector::Keyed> {
+    HashMap::with_hasher(crate::detector::Keyed::with_seeds(0, 0, 0, 0))
 }
 
 impl<P: Copy + Eq + std::hash::Hash> HoldBack<P> {
-    pub(crate) fn new(hasher: ahash::RandomState) -> Self {
+    pub(crate) fn new(hasher: crate::detector::Keyed) -> Self {
         Self {
             slices: VecDeque::new(),
             next: 0,
@@ -138,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_is_found_in_time_teaches_nothing_there_or_above() {
-        let mut hold: HoldBack<u64> = HoldBack::new(ahash::RandomState::with_seeds(1, 2, 3, 4));
+        let mut hold: HoldBack<u64> = HoldBack::new(crate::detector::Keyed::with_seeds(1, 2, 3, 4));
         let slice = hold.current(Millis(0), 1_000);
         for _ in 0..5 {
             hold.add(slice, 12, one());

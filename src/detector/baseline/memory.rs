@@ -1,19 +1,26 @@
 //! What was seen lately, by key: two generations under a hard cap.
 
+use serde::{Deserialize, Serialize};
+
 use std::collections::HashMap;
 use std::hash::Hash;
 
 /// A bounded map that forgets what was not used for a generation, once full.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(
+    bound = "K: Ord + Eq + Hash + Serialize + serde::de::DeserializeOwned, V: Serialize + serde::de::DeserializeOwned"
+)]
 pub(crate) struct Memory<K, V> {
-    young: HashMap<K, V, ahash::RandomState>,
-    old: HashMap<K, V, ahash::RandomState>,
+    #[serde(with = "crate::detector::snapshot::codec::entries")]
+    young: HashMap<K, V, crate::detector::Keyed>,
+    #[serde(with = "crate::detector::snapshot::codec::entries")]
+    old: HashMap<K, V, crate::detector::Keyed>,
     generation_max: usize,
 }
 
 impl<K: Eq + Hash + Copy, V: Copy> Memory<K, V> {
     /// At most `entries_max` entries in both generations together.
-    pub(crate) fn new(entries_max: usize, hasher: ahash::RandomState) -> Self {
+    pub(crate) fn new(entries_max: usize, hasher: crate::detector::Keyed) -> Self {
         Self {
             young: HashMap::with_hasher(hasher.clone()),
             old: HashMap::with_hasher(hasher),
@@ -50,7 +57,7 @@ mod tests {
 
     #[test]
     fn what_is_used_stays_and_the_cap_holds() {
-        let mut memory = Memory::new(100, ahash::RandomState::with_seeds(1, 2, 3, 4));
+        let mut memory = Memory::new(100, crate::detector::Keyed::with_seeds(1, 2, 3, 4));
         for key in 0..10_000u32 {
             memory.put(key, key);
             memory.put(0, 7);

@@ -1,10 +1,12 @@
 //! Forgetting shares of yes/no attributes, as upper bounds.
 
+use serde::{Deserialize, Serialize};
+
 /// Each observation keeps this much of the older ones: a memory of some 10,000.
 const KEEP: f64 = 0.9999;
 
 /// How often an attribute was present among honest attempts.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Share {
     present: f64,
     total: f64,

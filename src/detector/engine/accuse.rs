@@ -10,7 +10,7 @@ use crate::model::{Activity, FindingKind, HOUR, Level, Millis, Prefix};
 use crate::number_plan;
 
 /// Honest attempts an hour from which a range counts as lived in.
-const LIVED_IN: f64 = 0.05;
+pub(super) const LIVED_IN: f64 = 0.05;
 /// A lived-in range is blocked as a whole only above this many times its honest rate.
 const LIVED_IN_EXCESS: f64 = 20.0;
 /// Widest range that widening may name.
@@ -23,7 +23,7 @@ const REGION_SUSPECTS_MIN: usize = 10;
 /// Share of the region's suspects that named prefixes must hold.
 const REGION_COVERED: f64 = 0.7;
 /// Honest attempts an hour from which a country counts as lived in.
-const REGION_LIVED_IN: f64 = 0.5;
+const REGION_LIVED_IN: f64 = 0.05;
 /// A country is blocked only above this many times its honest rate.
 const REGION_EXCESS: f64 = 9.0;
 /// Age and history below which a tenant does not know where its customers live.

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use crate::detector::evidence::Counters;
 use crate::detector::trie::{CLASS_MAX, CLASS_MIN, Place, TenantIx};
 use crate::model::log::Token;
@@ -14,7 +16,7 @@ pub(crate) type AppIx = u32;
 pub(crate) type AttemptId = u64;
 
 /// What is known of an attempt's client and number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Attributes {
     /// Neither country nor address of the client is known.
     pub(crate) missing: bool,
@@ -43,7 +45,7 @@ impl From<Attributes> for Counters {
 }
 
 /// One attempt.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Attempt {
     pub(crate) tenant: TenantIx,
     pub(crate) app: AppIx,
@@ -104,18 +106,20 @@ pub(crate) fn ranges(
 
 /// Open attempts, found by id, by number and by session; the oldest go when
 /// there is no more room.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Attempts {
     open: VecDeque<Option<Attempt>>,
     first: AttemptId,
-    by_number: HashMap<(AppIx, Token), AttemptId, ahash::RandomState>,
-    by_session: HashMap<(TenantIx, Token), AttemptId, ahash::RandomState>,
+    #[serde(with = "crate::detector::snapshot::codec::entries")]
+    by_number: HashMap<(AppIx, Token), AttemptId, crate::detector::Keyed>,
+    #[serde(with = "crate::detector::snapshot::codec::entries")]
+    by_session: HashMap<(TenantIx, Token), AttemptId, crate::detector::Keyed>,
     open_max: usize,
 }
 
 impl Attempts {
     /// Room for `open_max` attempts.
-    pub(crate) fn new(open_max: usize, hasher: ahash::RandomState) -> Self {
+    pub(crate) fn new(open_max: usize, hasher: crate::detector::Keyed) -> Self {
         Self {
             open: VecDeque::new(),
             first: 0,

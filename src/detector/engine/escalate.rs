@@ -1,8 +1,10 @@
 //! A campaign that walks on: where several live blocks share a region and the
 //! leak goes on, the block rises to the common prefix of what still leaks.
 
+use super::accuse::LIVED_IN;
 use super::attempts::Attempt;
 use super::{Effect, Engine};
+use crate::detector::trie::CLASS_MAX;
 use crate::detector::trie::attribution::{self, Suspect};
 use crate::model::{HOUR, MINUTE, Millis, Prefix, SECOND};
 
@@ -74,11 +76,17 @@ impl Engine {
         young.iter().min().map(|first| (*first - 10 * MINUTE).max(now - HOUR))
     }
 
-    /// Blocks the common prefix; a prefix that is the region's own only under the
-    /// guards of a country block.
+    /// Blocks the common prefix, where next to nobody lives in it; one that is wider
+    /// than the ranges whose history is kept only under the guards of a country block.
     fn raise(&mut self, prefix: Prefix, attempt: &Attempt, effects: &mut Vec<Effect>) {
         let whole = prefix.len() <= usize::from(attempt.calling_digits);
-        if whole && !self.may_block_country(attempt) {
+        let is_wide = attempt.digits.saturating_sub(prefix.len() as u8) > CLASS_MAX;
+        let is_lived_in = if is_wide {
+            !self.may_block_country(attempt)
+        } else {
+            self.honest_rate(attempt.tenant, prefix, attempt.digits) > LIVED_IN
+        };
+        if is_lived_in {
             return;
         }
         self.block_all(&[prefix], whole, attempt.region_place(), attempt, effects);

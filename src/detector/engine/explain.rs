@@ -4,7 +4,6 @@ use super::Engine;
 use super::attempts::Attempt;
 use crate::detector::baseline::region_ceiling;
 use crate::detector::episode::EpisodeId;
-use crate::detector::evidence::lines;
 use crate::detector::trie::Place;
 use crate::model::{EvidenceItem, Level, Prefix};
 
@@ -45,17 +44,12 @@ impl Engine {
         let Some(evidence) = self.trie.get(place).and_then(|n| n.evidence.as_ref()) else {
             return (0.0, self.log_a);
         };
-        let tuning = &self.tuning;
-        let is_region = matches!(place, Place::Region(..));
-        let contagion = self.tenants[usize::from(attempt.tenant)].contagion(self.now, tuning);
-        let lowered = contagion + self.sibling_nats(place);
-        let (log_a, floor) = self.line_of(level);
-        lines(log_a, lowered, floor, is_region, tuning)
+        self.lines_at(place, attempt, level)
             .iter()
             .enumerate()
             .filter_map(|(j, line)| line.map(|line| (evidence.log_e(j), libm::log(line))))
             .min_by(|a, b| (a.0 - a.1).total_cmp(&(b.0 - b.1)))
-            .unwrap_or((0.0, log_a))
+            .unwrap_or((0.0, self.log_a))
     }
 
     fn evidence_items(&self, place: Place, attempt: &Attempt) -> Vec<EvidenceItem> {

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{MINUTE, Millis, Region, SECOND};
 
 /// Expected approvals outside the dominating region before a stall is believed.
@@ -22,7 +24,7 @@ pub(crate) enum HealthChange {
 }
 
 /// Expected approvals since the last verification event of any outcome.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct FeedHealth {
     expected: BTreeMap<Region, f64>,
     last: Millis,

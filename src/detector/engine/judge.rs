@@ -3,7 +3,8 @@
 use super::attempts::{Attempt, AttemptId};
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::{ceiling, ceiling_below, region_ceiling};
-use crate::detector::evidence::{digits, lines, missing_verification};
+use crate::detector::evidence::digits::Bets;
+use crate::detector::evidence::missing_verification;
 use crate::detector::order::Order;
 use crate::detector::trie::Place;
 use crate::model::{Level, SECOND};
@@ -67,7 +68,6 @@ impl Engine {
         let Some(attempt) = self.attempts.get(id).cloned() else {
             return;
         };
-        let contagion = self.tenants[usize::from(attempt.tenant)].contagion(self.now, &self.tuning);
         let mut suspicious = None;
         let ranges = attempt
             .ranges()
@@ -77,11 +77,13 @@ impl Engine {
             if class.is_none() && !self.tuning.enabled.country {
                 continue;
             }
-            match self.refuted(place, class, contagion, &attempt) {
+            match self.refuted(place, class, &attempt) {
                 Some(Level::Block) => {
-                    let blocked = match class {
-                        Some(class) => self.accuse_range(place, class, &attempt, effects),
-                        None => self.accuse_region(&attempt, effects),
+                    let blocked = if let Some(class) = class {
+                        self.accuse_range(place, class, &attempt, effects)
+                    } else {
+                        self.put_under_attack(&attempt);
+                        self.accuse_region(&attempt, effects)
                     };
                     if blocked {
                         return;
@@ -98,39 +100,22 @@ impl Engine {
     }
 
     /// The highest level at which every innocent explanation of a place is refuted.
-    fn refuted(&mut self, place: Place, class: Option<u8>, contagion: f64, attempt: &Attempt) -> Option<Level> {
+    fn refuted(&mut self, place: Place, class: Option<u8>, attempt: &Attempt) -> Option<Level> {
         let floor = libm::exp(self.tuning.floor_alert);
         let evidence = self.trie.get(place)?.evidence.as_ref()?;
-        if evidence.counters.attempts < self.tuning.attempts_min || !evidence.may_refute(floor) {
+        let attempts_min = if class.is_some() && self.is_under_attack(attempt) {
+            self.tuning.attempts_min_walk
+        } else {
+            self.tuning.attempts_min
+        };
+        if evidence.counters.attempts < attempts_min || !evidence.may_refute(floor) {
             return None;
         }
         self.settle(place, class, attempt);
-        let lowered = contagion + self.sibling_nats(place);
         let evidence = self.trie.get(place)?.evidence.as_ref()?;
-        let crosses = |level: Level| {
-            let (log_a, floor) = self.line_of(level);
-            evidence.refutes_all(&lines(log_a, lowered, floor, class.is_none(), &self.tuning))
-        };
-        [Level::Block, Level::Alert].into_iter().find(|level| crosses(*level))
-    }
-
-    /// Line of the plain null and floor of every line at a level: an alert opens at
-    /// a hundredth of the evidence.
-    pub(super) fn line_of(&self, level: Level) -> (f64, f64) {
-        match level {
-            Level::Block => (self.log_a, self.tuning.floor_block),
-            Level::Alert => (self.log_a - libm::log(100.0), self.tuning.floor_alert),
-        }
-    }
-
-    /// Nats that live blocks right below a range take off its lines.
-    pub(super) fn sibling_nats(&self, place: Place) -> f64 {
-        match place {
-            Place::Range(tenant, prefix, _) if self.tuning.enabled.siblings => {
-                self.tuning.sibling * f64::from(self.blocks.siblings(tenant, prefix).min(3))
-            }
-            _ => 0.0,
-        }
+        [Level::Block, Level::Alert]
+            .into_iter()
+            .find(|level| evidence.refutes_all(&self.lines_at(place, attempt, *level)))
     }
 
     /// Pays back what went elsewhere since the place was last visited, so that no
@@ -140,30 +125,21 @@ impl Engine {
             return;
         }
         let tenant = &self.tenants[usize::from(attempt.tenant)];
-        let (bet, flow) = if class.is_some() {
+        let (bets, flow) = if let Some(class) = class {
             let flow = tenant.regions.get(&attempt.region).map_or(0.0, |r| r.flow);
             (
-                digits::Bet {
-                    ceiling: self.ceiling_of(place, attempt),
-                    margin: 1.0,
-                },
+                Bets::of_range(class, self.ceiling_of(place, attempt), &self.tuning),
                 flow,
             )
         } else {
             let own = self.history(place).attempts();
             let root = self.history(Place::Root(attempt.tenant)).attempts();
-            (
-                digits::Bet {
-                    ceiling: region_ceiling(own, root),
-                    margin: super::send::REGION_MARGIN,
-                },
-                tenant.flow,
-            )
+            (Bets::of_region(region_ceiling(own, root)), tenant.flow)
         };
         let tuning = &self.tuning;
         if let Some(evidence) = self.trie.get_mut(place).and_then(|n| n.evidence.as_mut()) {
             let missed = (flow - evidence.flow_seen).max(0.0);
-            evidence.misses(&bet.elsewhere(missed, tuning));
+            evidence.misses(missed, &bets, tuning);
             evidence.flow_seen = flow.max(evidence.flow_seen);
         }
     }

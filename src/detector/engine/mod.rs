@@ -10,6 +10,7 @@ mod feed_health;
 mod feedback;
 mod judge;
 mod limiting;
+mod lines;
 mod operations;
 mod prices;
 mod send;
@@ -18,6 +19,7 @@ mod tenant;
 mod verify;
 
 use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
 
 use self::attempts::{AppIx, AttemptId, Attempts};
 use self::tenant::{App, Names, Tenant};
@@ -41,7 +43,7 @@ const FUTURE_MS: i64 = 5 * MINUTE;
 const NODE_BYTES: u64 = 900;
 
 /// Something due at an absolute log time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Due {
     /// The next stage of an attempt's silence.
     Silence(AttemptId),
@@ -56,7 +58,7 @@ pub(crate) enum Due {
 }
 
 /// Everything one partition knows.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Engine {
     pub(crate) policy: Policy,
     pub(crate) config_hash: CompactString,
@@ -64,7 +66,7 @@ pub(crate) struct Engine {
     pub(crate) log_a: f64,
     pub(crate) stages: Stages,
     pub(crate) partition: i32,
-    hasher: ahash::RandomState,
+    hasher: crate::detector::Keyed,
     pub(crate) now: Millis,
     names: Names,
     pub(crate) tenants: Vec<Tenant>,
@@ -95,7 +97,7 @@ impl Engine {
     /// An engine that knows nothing, with hash tables keyed by the log's salt.
     pub(crate) fn new(salt: &[u8; 32], tuning: Tuning) -> Self {
         let word = |i: usize| u64::from_le_bytes(salt[8 * i..8 * i + 8].try_into().expect("eight bytes"));
-        let hasher = ahash::RandomState::with_seeds(word(0), word(1), word(2), word(3));
+        let hasher = crate::detector::Keyed::with_seeds(word(0), word(1), word(2), word(3));
         let policy = Policy::default();
         let stages = Stages::new(&LatencyCurve::default(), &tuning);
         let nodes_max = (policy.state_bytes_max / NODE_BYTES) as usize;

@@ -7,7 +7,8 @@ use super::{Due, Effect, Engine};
 use crate::detector::baseline::{
     HeldCounts, History, ceiling, ceiling_below, conversion_lower_bound, honest_per_hour, region_ceiling,
 };
-use crate::detector::evidence::{Evidence, Ratios, attributes, digits, launch, volume};
+use crate::detector::evidence::digits::Bets;
+use crate::detector::evidence::{Evidence, Ratios, attributes, launch, volume};
 use crate::detector::order::Order;
 use crate::detector::trie::{Place, TenantIx};
 use crate::model::log::{NumberRef, RoutedEvent, RoutedSend};
@@ -28,8 +29,6 @@ const FRESH_MATURE: f64 = 150.0;
 const FRESH_MAX: f64 = 0.9;
 /// Age of a tenant from which its rates can be told from growth.
 const RATE_MATURE_MS: i64 = 3 * DAY;
-/// A region's share must exceed its upper bound this many times to be bet on.
-pub(super) const REGION_MARGIN: f64 = 4.0;
 /// Widest class whose rate is compared with a launch's or an enrolment's.
 const RATE_CLASS_MAX: u8 = 4;
 
@@ -41,6 +40,16 @@ struct Bounds {
     device: f64,
     invalid: f64,
     fresh: Option<f64>,
+    /// Shares that an attack under way in the region has shown; zero where none is.
+    lead: Lead,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Lead {
+    missing: f64,
+    odd: f64,
+    device: f64,
+    fresh: f64,
 }
 
 /// One place on the way from the region to the block, with its honest ceiling.
@@ -259,6 +268,25 @@ impl Engine {
             device,
             invalid: tenant.invalid.upper(0.01, 1.5),
             fresh,
+            lead: self.lead(attempt),
+        }
+    }
+
+    /// What the clients of an attack under way look like, from its whole region.
+    fn lead(&self, attempt: &Attempt) -> Lead {
+        let node = self.trie.get(attempt.region_place());
+        let Some(seen) = node.and_then(|n| n.evidence.as_ref()).map(|e| e.counters) else {
+            return Lead::default();
+        };
+        if !self.is_under_attack(attempt) {
+            return Lead::default();
+        }
+        let known = (seen.attempts - seen.missing).max(1.0);
+        Lead {
+            missing: seen.missing / seen.attempts.max(1.0),
+            odd: seen.odd / known,
+            device: seen.device / known,
+            fresh: seen.fresh / seen.attempts.max(1.0),
         }
     }
 
@@ -303,10 +331,7 @@ impl Engine {
         for step in &steps {
             let honest = (age >= RATE_MATURE_MS && step.class <= RATE_CLASS_MAX)
                 .then(|| volume::upper_rate(honest_per_hour(&step.history, step.class, age, &self.tuning)));
-            let bet = digits::Bet {
-                ceiling: step.ceiling,
-                margin: 1.0,
-            };
+            let bets = Bets::of_range(step.class, step.ceiling, &self.tuning);
             let parent = (step.class == 2).then_some(thousand_flow).flatten();
             self.visit(
                 step.place,
@@ -314,7 +339,7 @@ impl Engine {
                 attempt,
                 send,
                 &bounds,
-                bet,
+                bets,
                 flow,
                 parent,
                 honest,
@@ -324,17 +349,14 @@ impl Engine {
         let tenant_flow = tenant.flow;
         let history = |p: Place| self.trie.get(p).map_or(0.0, |n| n.history.attempts());
         let share = region_ceiling(history(attempt.region_place()), history(Place::Root(attempt.tenant)));
-        let bet = digits::Bet {
-            ceiling: share,
-            margin: REGION_MARGIN,
-        };
+        let bets = Bets::of_region(share);
         self.visit(
             attempt.region_place(),
             None,
             attempt,
             send,
             &bounds,
-            bet,
+            bets,
             tenant_flow,
             None,
             None,
@@ -362,7 +384,7 @@ impl Engine {
         attempt: &Attempt,
         send: &RoutedSend,
         bounds: &Bounds,
-        bet: digits::Bet,
+        bets: Bets,
         flow: f64,
         parent_flow: Option<f64>,
         honest: Option<f64>,
@@ -374,18 +396,22 @@ impl Engine {
         let gap = (now - evidence.last) as f64 / SECOND as f64;
         if !first && tuning.enabled.digits {
             let missed = (flow - evidence.flow_seen).max(0.0);
-            evidence.misses(&bet.elsewhere(missed, tuning));
+            evidence.misses(missed, &bets, tuning);
         }
         evidence.fade(now, tuning.counter_decay_ms);
         let mut ratios = attribute_ratios(evidence, attempt, bounds, place, tuning);
         if !attempt.repeat && !first && tuning.enabled.digits {
-            ratios.digits = bet.inside(tuning);
+            (ratios.digits, ratios.launch_digits) = bets.inside(tuning);
         }
         if !attempt.repeat
             && let (Some(now), Some(before)) = (send.network, evidence.network)
         {
             ratios.network_change = launch::network_change(now == before);
             ratios.other_network = now != before;
+        }
+        if class.is_some_and(|m| m > 3) && !attempt.repeat && !first {
+            let near = evidence.block.map(|b| launch::is_near(b, attempt.block));
+            ratios.scatter = near.map_or(1.0, launch::scatter);
         }
         if let (Some(flow), false) = (parent_flow, first) {
             ratios.fill = launch::fill(flow - evidence.parent_flow_seen, !attempt.repeat);
@@ -408,6 +434,7 @@ impl Engine {
         evidence.flow_seen = flow + counted;
         evidence.parent_flow_seen = parent_flow.unwrap_or_default() + counted;
         evidence.network = send.network.or(evidence.network);
+        evidence.block = Some(attempt.block);
         evidence.note(attempt.event_time, attempt.cost, flow);
         if !attempt.repeat {
             evidence.count(&attempt.attributes.into());
@@ -467,22 +494,29 @@ fn attribute_ratios(
         return ratios;
     }
     let (seen, has, on) = (&evidence.counters, &attempt.attributes, &tuning.enabled);
+    let lead = &bounds.lead;
     if on.geography {
-        ratios.geography = attributes::bet(has.missing, seen.missing, seen.attempts, bounds.missing);
+        ratios.geography = attributes::bet(has.missing, seen.missing, seen.attempts, bounds.missing, lead.missing);
         if !has.missing {
-            ratios.geography *= attributes::bet(has.odd, seen.odd, seen.attempts - seen.missing, bounds.odd);
+            ratios.geography *= attributes::bet(has.odd, seen.odd, seen.attempts - seen.missing, bounds.odd, lead.odd);
         }
     }
     if on.device && !has.missing {
-        ratios.device = attributes::bet(has.device, seen.device, seen.attempts - seen.missing, bounds.device);
+        ratios.device = attributes::bet(
+            has.device,
+            seen.device,
+            seen.attempts - seen.missing,
+            bounds.device,
+            lead.device,
+        );
     }
     if on.validity && matches!(place, Place::Region(..)) {
-        ratios.validity = attributes::bet(has.invalid, seen.invalid, seen.attempts, bounds.invalid);
+        ratios.validity = attributes::bet(has.invalid, seen.invalid, seen.attempts, bounds.invalid, 0.0);
     }
     if on.novelty
         && let Some(bound) = bounds.fresh
     {
-        ratios.novelty = attributes::bet(has.fresh, seen.fresh, seen.attempts, bound);
+        ratios.novelty = attributes::bet(has.fresh, seen.fresh, seen.attempts, bound, lead.fresh);
     }
     ratios
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
 
 use super::attempts::{AppIx, AttemptId};
 use super::feed_health::FeedHealth;
@@ -22,7 +23,7 @@ const DEVICES_MAX: usize = 1 << 17;
 const ASNS_MAX: usize = 4_096;
 
 /// One tenant.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Tenant {
     pub(crate) name: CompactString,
     /// Arrival of the first event.
@@ -46,10 +47,12 @@ pub(crate) struct Tenant {
 }
 
 /// One region of a tenant.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RegionState {
     /// Attempts that are no repeats.
     pub(crate) flow: f64,
+    /// Until when it counts as under attack as a whole.
+    pub(crate) under_attack_until: Millis,
     pub(crate) device: Share,
     /// Approved attempts from each network operator.
     pub(crate) asns: Memory<u32, u16>,
@@ -58,7 +61,7 @@ pub(crate) struct RegionState {
 }
 
 /// A late attempt, for attribution.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct RingEntry {
     pub(crate) at: Millis,
     pub(crate) block: Prefix,
@@ -69,7 +72,7 @@ pub(crate) struct RingEntry {
 }
 
 /// One app.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct App {
     pub(crate) name: CompactString,
     pub(crate) tenant: TenantIx,
@@ -88,7 +91,7 @@ impl App {
 }
 
 impl Tenant {
-    pub(crate) fn new(name: CompactString, first: Millis, hasher: &ahash::RandomState) -> Self {
+    pub(crate) fn new(name: CompactString, first: Millis, hasher: &crate::detector::Keyed) -> Self {
         Self {
             name,
             first,
@@ -139,9 +142,10 @@ impl Tenant {
         }
     }
 
-    pub(crate) fn region(&mut self, region: Region, hasher: &ahash::RandomState) -> &mut RegionState {
+    pub(crate) fn region(&mut self, region: Region, hasher: &crate::detector::Keyed) -> &mut RegionState {
         self.regions.entry(region).or_insert_with(|| RegionState {
             flow: 0.0,
+            under_attack_until: Millis::MIN,
             device: Share::default(),
             asns: Memory::new(ASNS_MAX, hasher.clone()),
             ring: VecDeque::new(),
@@ -181,7 +185,7 @@ impl RegionState {
 }
 
 /// Finds tenants and apps by name; gives out indices in order of appearance.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Names {
     tenants: BTreeMap<CompactString, TenantIx>,
     apps: BTreeMap<(TenantIx, CompactString), AppIx>,

@@ -12,6 +12,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 use super::EpisodeId;
 use crate::detector::trie::TenantIx;
 use crate::detector::tuning::Tuning;
@@ -23,14 +25,14 @@ const RENEWING_ATTEMPTS: u32 = 3;
 const RECURRENCES_MAX: u32 = 4;
 
 /// Which part of its life a block is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Phase {
     Closed,
     HalfOpen,
 }
 
 /// One standing block.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StandingBlock {
     pub(crate) phase: Phase,
     pub(crate) since: Millis,
@@ -77,17 +79,21 @@ pub(crate) enum BlockEvent {
 }
 
 /// All blocks of a partition.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Blocks {
-    standing: HashMap<(TenantIx, Prefix), StandingBlock, ahash::RandomState>,
+    #[serde(with = "crate::detector::snapshot::codec::entries")]
+    standing: HashMap<(TenantIx, Prefix), StandingBlock, crate::detector::Keyed>,
     /// Lengths of the tenant's blocked prefixes, so that look-ups are few.
-    lengths: HashMap<TenantIx, BTreeMap<u8, u32>, ahash::RandomState>,
-    children: HashMap<(TenantIx, Prefix), u32, ahash::RandomState>,
-    recurrences: HashMap<(TenantIx, Prefix), (u32, Millis), ahash::RandomState>,
+    #[serde(with = "crate::detector::snapshot::codec::entries")]
+    lengths: HashMap<TenantIx, BTreeMap<u8, u32>, crate::detector::Keyed>,
+    #[serde(with = "crate::detector::snapshot::codec::entries")]
+    children: HashMap<(TenantIx, Prefix), u32, crate::detector::Keyed>,
+    #[serde(with = "crate::detector::snapshot::codec::entries")]
+    recurrences: HashMap<(TenantIx, Prefix), (u32, Millis), crate::detector::Keyed>,
 }
 
 impl Blocks {
-    pub(crate) fn new(hasher: ahash::RandomState) -> Self {
+    pub(crate) fn new(hasher: crate::detector::Keyed) -> Self {
         Self {
             standing: HashMap::with_hasher(hasher.clone()),
             lengths: HashMap::with_hasher(hasher.clone()),
@@ -270,7 +276,7 @@ mod tests {
     use crate::model::HOUR;
 
     fn blocks() -> Blocks {
-        Blocks::new(ahash::RandomState::with_seeds(1, 2, 3, 4))
+        Blocks::new(crate::detector::Keyed::with_seeds(1, 2, 3, 4))
     }
 
     fn wanted(ttl_ms: i64) -> Wanted {

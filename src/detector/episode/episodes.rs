@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 
 use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::detector::trie::TenantIx;
@@ -28,7 +29,7 @@ const CLOSED_MAX: usize = 10_000;
 const GROWTH: u64 = 10;
 
 /// One accused range and what was seen in it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Accused {
     pub(crate) prefix: Prefix,
     pub(crate) honest_per_hour: f64,
@@ -36,7 +37,7 @@ pub(crate) struct Accused {
 }
 
 /// One episode.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Episode {
     pub(crate) id: EpisodeId,
     pub(crate) uid: FindingUid,
@@ -199,7 +200,7 @@ fn uid(key: &EntityKey, kind: FindingKind, opened: Millis) -> FindingUid {
 }
 
 /// The open episodes of a partition, and the closed ones that verdicts may name.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Episodes {
     open: BTreeMap<EpisodeId, Episode>,
     by_uid: BTreeMap<FindingUid, (EpisodeId, EntityKey)>,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{Millis, Prefix};
 
@@ -11,7 +12,7 @@ const ENTRIES_MAX: usize = 10_000;
 
 /// One partition's safe-lists. Entries for one app protect the tenant's other
 /// apps too, since a block is about all of them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Safelist {
     entries: BTreeMap<CompactString, BTreeMap<(Prefix, CompactString), Option<Millis>>>,
 }

@@ -12,12 +12,17 @@ const BOUND_MAX: f64 = 0.9;
 /// Pseudo-attempts at the honest bound with which a place begins.
 const PSEUDO: f64 = 3.0;
 
-/// The ratio of one attempt for an attribute seen `seen` times in `attempts`.
-pub(crate) fn bet(present: bool, seen: f64, attempts: f64, bound: f64) -> f64 {
+/// The ratio of one attempt for an attribute seen `seen` times in `attempts`;
+/// `lead` is the share that is expected where little was seen yet, should an
+/// attack that is known elsewhere arrive here. Any bet that was laid before the
+/// attempt keeps the mean at one or below.
+pub(crate) fn bet(present: bool, seen: f64, attempts: f64, bound: f64, lead: f64) -> f64 {
     if bound >= BOUND_MAX {
         return 1.0;
     }
-    let rate = ((seen + PSEUDO * bound) / (attempts + PSEUDO)).max(bound).min(RATE_MAX);
+    let rate = ((seen + PSEUDO * lead.max(bound)) / (attempts + PSEUDO))
+        .max(bound)
+        .min(RATE_MAX);
     if rate <= bound {
         return 1.0;
     }
@@ -35,10 +40,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_mean_is_at_most_one_up_to_the_bound(bound in 0.001f64..0.99, part in 0.0f64..=1.0, attempts in 0.0f64..1e4, share in 0.0f64..=1.0) {
+        fn the_mean_is_at_most_one_up_to_the_bound(bound in 0.001f64..0.99, part in 0.0f64..=1.0, attempts in 0.0f64..1e4, share in 0.0f64..=1.0, lead in 0.0f64..=1.0) {
             let truth = bound * part;
             let seen = attempts * share;
-            let mean = truth * bet(true, seen, attempts, bound) + (1.0 - truth) * bet(false, seen, attempts, bound);
+            let mean = truth * bet(true, seen, attempts, bound, lead) + (1.0 - truth) * bet(false, seen, attempts, bound, lead);
             prop_assert!(mean <= 1.0 + 1e-9);
         }
     }

@@ -5,7 +5,7 @@
 //! and (1−Q)/(1−p0) for one elsewhere; its mean p·Q/p0 + (1−p)(1−Q)/(1−p0) is at
 //! most one for every true share p ≤ p0 < Q.
 
-use crate::detector::tuning::{PROFILES, Tuning};
+use crate::detector::tuning::{PROFILES, Profile, Tuning};
 
 /// The bet at one place.
 #[derive(Clone, Copy, Debug)]
@@ -17,31 +17,89 @@ pub(crate) struct Bet {
     pub(crate) margin: f64,
 }
 
+/// Both bets at a place: against ordinary traffic and against a launch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bets {
+    /// Against the share that ordinary traffic showed or may show.
+    pub(crate) plain: Bet,
+    /// Against the share that even a launch leaves to so narrow a range.
+    pub(crate) launch: Option<Bet>,
+}
+
+/// A launch may favour a range this many times over its structural ceiling.
+const LAUNCH_FAVOUR: f64 = 4.0;
+/// Widest class of which a launch asserts that it is not all there is.
+const LAUNCH_CLASS_MAX: u8 = 4;
+
+impl Bets {
+    /// An attempt inside: against ordinary traffic, and against a launch.
+    pub(crate) fn inside(&self, tuning: &Tuning) -> ([f64; PROFILES], [f64; PROFILES]) {
+        let launch = self.launch.map(|bet| bet.inside(|p| p.launch_share, tuning));
+        (
+            self.plain.inside(|p| p.share, tuning),
+            launch.unwrap_or([1.0; PROFILES]),
+        )
+    }
+
+    /// `count` attempts elsewhere, in the same order.
+    pub(crate) fn elsewhere(&self, count: f64, tuning: &Tuning) -> ([f64; PROFILES], [f64; PROFILES]) {
+        let launch = self.launch.map(|bet| bet.elsewhere(count, |p| p.launch_share, tuning));
+        (
+            self.plain.elsewhere(count, |p| p.share, tuning),
+            launch.unwrap_or([1.0; PROFILES]),
+        )
+    }
+
+    /// The bets at a range of class m with an honest ceiling.
+    pub(crate) fn of_range(class: u8, ceiling: f64, tuning: &Tuning) -> Self {
+        let launch = (class <= LAUNCH_CLASS_MAX).then(|| Bet {
+            ceiling: LAUNCH_FAVOUR * tuning.structural[usize::from(class.clamp(2, 6) - 2)],
+            margin: 1.0,
+        });
+        Self {
+            plain: Bet { ceiling, margin: 1.0 },
+            launch,
+        }
+    }
+
+    /// The bets at a region: a launch may be in one country alone.
+    pub(crate) fn of_region(ceiling: f64) -> Self {
+        Self {
+            plain: Bet {
+                ceiling,
+                margin: REGION_MARGIN,
+            },
+            launch: None,
+        }
+    }
+}
+
+/// A region's share must exceed its upper bound this many times to be bet on.
+const REGION_MARGIN: f64 = 4.0;
+
 impl Bet {
     fn applies(&self, share: f64) -> bool {
         share > self.margin * self.ceiling && self.ceiling < 1.0
     }
 
-    /// An attempt inside.
-    pub(crate) fn inside(&self, tuning: &Tuning) -> [f64; PROFILES] {
+    /// An attempt inside; `share` is what each profile bets on.
+    fn inside(&self, share: impl Fn(&Profile) -> f64, tuning: &Tuning) -> [f64; PROFILES] {
         tuning.profiles.map(|p| {
-            if self.applies(p.share) {
-                p.share / self.ceiling
-            } else {
-                1.0
-            }
+            let share = share(&p);
+            if self.applies(share) { share / self.ceiling } else { 1.0 }
         })
     }
 
     /// `count` attempts elsewhere.
-    pub(crate) fn elsewhere(&self, count: f64, tuning: &Tuning) -> [f64; PROFILES] {
+    fn elsewhere(&self, count: f64, share: impl Fn(&Profile) -> f64, tuning: &Tuning) -> [f64; PROFILES] {
         if count <= 0.0 {
             return [1.0; PROFILES];
         }
         let honest = libm::log1p(-self.ceiling.min(0.999_999));
         tuning.profiles.map(|p| {
-            if self.applies(p.share) {
-                libm::exp(count * (libm::log1p(-p.share) - honest))
+            let share = share(&p);
+            if self.applies(share) {
+                libm::exp(count * (libm::log1p(-share) - honest))
             } else {
                 1.0
             }
@@ -60,7 +118,7 @@ mod tests {
             let tuning = Tuning::default();
             let bet = Bet { ceiling, margin };
             let truth = ceiling * part;
-            for (inside, elsewhere) in bet.inside(&tuning).iter().zip(bet.elsewhere(1.0, &tuning)) {
+            for (inside, elsewhere) in bet.inside(|p| p.share, &tuning).iter().zip(bet.elsewhere(1.0, |p| p.share, &tuning)) {
                 prop_assert!(truth * inside + (1.0 - truth) * elsewhere <= 1.0 + 1e-9);
             }
         }

@@ -5,6 +5,7 @@
 //! hour. An enrolment is done by people at desks from one network.
 
 use crate::detector::tuning::Tuning;
+use crate::model::Prefix;
 
 /// Share of its thousand that a hundred takes at most in a launch.
 const FILL_HONEST: f64 = 0.25;
@@ -14,6 +15,10 @@ const FILL_ATTACK: f64 = 0.9;
 const SAME_NETWORK: f64 = 0.7;
 /// Share that the bet against it assumes.
 const SAME_NETWORK_ATTACK: f64 = 0.1;
+/// Share of an enrolment's attempts whose numbers lie near the one before.
+const NEAR_HONEST: f64 = 0.8;
+/// Share that the bet against it assumes.
+const NEAR_ATTACK: f64 = 0.25;
 /// Rates over the asserted ones that the bets assume, in equal parts.
 const SURGES: [f64; 2] = [4.0, 40.0];
 
@@ -35,6 +40,21 @@ pub(crate) fn network_change(same: bool) -> f64 {
     } else {
         (1.0 - SAME_NETWORK_ATTACK) / (1.0 - SAME_NETWORK)
     }
+}
+
+/// Against people of one company: whether an attempt's block of 100 lies within
+/// a thousand numbers of the one before, in a range that is wider.
+pub(crate) fn scatter(is_near: bool) -> f64 {
+    if is_near {
+        NEAR_ATTACK / NEAR_HONEST
+    } else {
+        (1.0 - NEAR_ATTACK) / (1.0 - NEAR_HONEST)
+    }
+}
+
+/// Whether two blocks of 100 lie within a thousand numbers of each other.
+pub(crate) fn is_near(a: Prefix, b: Prefix) -> bool {
+    a.len() == b.len() && a.digits().abs_diff(b.digits()) < 10
 }
 
 /// Against a rate of at most `per_second`: the gap since the last visit.
@@ -74,6 +94,12 @@ mod tests {
         fn the_network_bet_has_mean_at_most_one(excess in 0.0f64..=0.3) {
             let truth = SAME_NETWORK + excess;
             prop_assert!(truth * network_change(true) + (1.0 - truth) * network_change(false) <= 1.0 + 1e-9);
+        }
+
+        #[test]
+        fn the_scatter_bet_has_mean_at_most_one(excess in 0.0f64..=0.2) {
+            let truth = NEAR_HONEST + excess;
+            prop_assert!(truth * scatter(true) + (1.0 - truth) * scatter(false) <= 1.0 + 1e-9);
         }
 
         /// Exponential gaps of any rate up to the asserted one: the integral is

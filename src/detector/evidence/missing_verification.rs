@@ -5,11 +5,13 @@
 //! multiplies by r, silence from age a to b by exp((1−r)·(Λ(b)−Λ(a))) with
 //! Λ(a) = −ln(1 − p·F(a)), p the lower bound of conversion and F the latency.
 
+use serde::{Deserialize, Serialize};
+
 use crate::detector::baseline::LatencyCurve;
 use crate::detector::tuning::{PROFILES, Tuning};
 
 /// The shares of verifications that the stages of silence credit.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Stages {
     /// Age at which each stage is due, in milliseconds.
     pub(crate) due_ms: [i64; 10],

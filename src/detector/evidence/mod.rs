@@ -18,8 +18,11 @@ pub(crate) mod launch;
 pub(crate) mod missing_verification;
 pub(crate) mod volume;
 
+use serde::{Deserialize, Serialize};
+
+use self::digits::Bets;
 use crate::detector::tuning::{PROFILES, Tuning};
-use crate::model::{Micros, Millis};
+use crate::model::{Micros, Millis, Prefix};
 
 /// Products never leave this range, so that neither end loses precision.
 const PRODUCT_MIN: f64 = 1e-30;
@@ -60,6 +63,18 @@ impl Null {
         }
     }
 
+    /// Floor of the line while the null's region is refuted as a whole, over the
+    /// ordinary floor: that a rare innocent thing begins in a range just while an
+    /// attack walks through its region needs a coincidence of its own.
+    pub(crate) fn walking_floor(self) -> f64 {
+        match self {
+            Self::Plain => 0.0,
+            Self::Outage => -1.0,
+            Self::Launch | Self::LaunchInOutage => -3.0,
+            Self::Enrolment => -4.0,
+        }
+    }
+
     /// Whether the evaluation has switched it on.
     pub(crate) fn enabled(self, tuning: &Tuning) -> bool {
         match self {
@@ -93,6 +108,8 @@ enum Silence {
 pub(crate) struct Ratios {
     /// Where the numbers lie, per profile.
     pub(crate) digits: [f64; PROFILES],
+    /// The same against the little that a launch asserts of it, per profile.
+    pub(crate) launch_digits: [f64; PROFILES],
     /// Volume against the honest upper bound, per profile.
     pub(crate) volume: [f64; PROFILES],
     /// Never-seen numbers.
@@ -111,6 +128,8 @@ pub(crate) struct Ratios {
     pub(crate) desk_rate: f64,
     /// Against an enrolment: it comes from one network.
     pub(crate) network_change: f64,
+    /// Against an enrolment: its numbers lie close together.
+    pub(crate) scatter: f64,
     /// Whether this attempt comes from another network than the last one.
     pub(crate) other_network: bool,
 }
@@ -119,6 +138,7 @@ impl Default for Ratios {
     fn default() -> Self {
         Self {
             digits: [1.0; PROFILES],
+            launch_digits: [1.0; PROFILES],
             volume: [1.0; PROFILES],
             novelty: 1.0,
             geography: 1.0,
@@ -128,6 +148,7 @@ impl Default for Ratios {
             launch_rate: 1.0,
             desk_rate: 1.0,
             network_change: 1.0,
+            scatter: 1.0,
             other_network: false,
         }
     }
@@ -142,19 +163,19 @@ impl Ratios {
             Null::Launch | Null::LaunchInOutage => {
                 let fill = if matches!(k, 0 | 2 | 3) { self.fill } else { 1.0 };
                 let rate = if k <= 1 { self.launch_rate } else { 1.0 };
-                fill * rate * sources
+                self.launch_digits[k] * fill * rate * sources
             }
             Null::Enrolment => {
                 let rate = if k == 0 { self.desk_rate } else { 1.0 };
                 let geography = if self.other_network { self.geography } else { 1.0 };
-                rate * self.network_change * self.validity * geography
+                rate * self.network_change * self.scatter * self.validity * geography
             }
         }
     }
 }
 
 /// What is known against one place.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Evidence {
     products: [[f64; PROFILES]; NULLS.len()],
     /// Contributions since the change point, for the explanation only.
@@ -169,6 +190,8 @@ pub(crate) struct Evidence {
     pub(crate) parent_flow_seen: f64,
     /// Visits that were no repeats, since the node was made.
     pub(crate) visits: f64,
+    /// Block of the last attempt.
+    pub(crate) block: Option<Prefix>,
     /// Network of the last attempt.
     pub(crate) network: Option<u64>,
     /// The change point: since when the evidence counts.
@@ -178,7 +201,7 @@ pub(crate) struct Evidence {
 }
 
 /// Products of each family's ratios since the change point.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Parts {
     pub(crate) digits: [f64; PROFILES],
     pub(crate) volume: [f64; PROFILES],
@@ -204,7 +227,7 @@ impl Default for Parts {
 }
 
 /// Attempts that are no repeats, and their attributes, fading over hours.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Counters {
     pub(crate) attempts: f64,
     pub(crate) missing: f64,
@@ -215,7 +238,7 @@ pub(crate) struct Counters {
 }
 
 /// Plain counts since the change point.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Since {
     pub(crate) attempts: u64,
     pub(crate) verified: u64,
@@ -237,6 +260,7 @@ impl Evidence {
             flow_seen: 0.0,
             parent_flow_seen: 0.0,
             visits: 0.0,
+            block: None,
             network: None,
             start: now,
             since: Since::default(),
@@ -304,12 +328,19 @@ impl Evidence {
     }
 
     /// Attempts elsewhere in the enclosing flow pay the digits' bets back.
-    pub(crate) fn misses(&mut self, factors: &[f64; PROFILES]) {
+    pub(crate) fn misses(&mut self, count: f64, bets: &Bets, tuning: &Tuning) {
+        if count <= 0.0 {
+            return;
+        }
+        let (factors, launch) = bets.elsewhere(count, tuning);
         for (k, factor) in factors.iter().enumerate() {
             for (null, row) in NULLS.iter().zip(&mut self.products) {
-                if matches!(null, Null::Plain | Null::Outage) {
-                    row[k] = (row[k] * factor).max(PRODUCT_MIN);
-                }
+                let factor = match null {
+                    Null::Plain | Null::Outage => *factor,
+                    Null::Launch | Null::LaunchInOutage => launch[k],
+                    Null::Enrolment => 1.0,
+                };
+                row[k] = (row[k] * factor).max(PRODUCT_MIN);
             }
             self.parts.digits[k] = (self.parts.digits[k] * factor).max(PRODUCT_MIN);
         }
@@ -391,7 +422,7 @@ impl Evidence {
     }
 
     /// Whether every null in force is refuted to its line; `lines` are e-values.
-    pub(crate) fn refutes_all(&self, lines: &[Option<f64>; NULLS.len()]) -> bool {
+    pub(crate) fn refutes_all(&self, lines: &Lines) -> bool {
         lines
             .iter()
             .enumerate()
@@ -405,16 +436,21 @@ impl Evidence {
     }
 }
 
+/// The lines of the nulls, as e-values; `None` where one does not apply.
+pub(crate) type Lines = [Option<f64>; NULLS.len()];
+
 /// The lines, as e-values, for a place: `None` where a null does not apply.
 pub(crate) fn lines(
     log_a: f64,
     lowered_by: f64,
     floor: f64,
+    is_walking: bool,
     is_region: bool,
     tuning: &Tuning,
-) -> [Option<f64>; NULLS.len()] {
+) -> Lines {
     NULLS.map(|null| {
         let applies = null.enabled(tuning) && !(is_region && null == Null::Enrolment);
+        let floor = floor + if is_walking { null.walking_floor() } else { 0.0 };
         applies.then(|| libm::exp((log_a - lowered_by - null.price()).max(floor)))
     })
 }

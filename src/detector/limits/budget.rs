@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::detector::trie::TenantIx;
 use crate::model::{DAY, Micros, Millis};
 
@@ -10,7 +12,7 @@ use crate::model::{DAY, Micros, Millis};
 const MONTHS_MAX: usize = 2;
 
 /// A calendar month, counted from January of the year 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Month(i64);
 
 impl Month {
@@ -41,7 +43,7 @@ impl std::fmt::Display for Month {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Spent {
     sum: i64,
     told: bool,
@@ -56,7 +58,7 @@ pub(crate) struct Overrun {
 }
 
 /// What every tenant spent.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Budgets {
     spent: BTreeMap<TenantIx, BTreeMap<Month, Spent>>,
 }

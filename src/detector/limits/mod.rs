@@ -18,6 +18,8 @@ pub(crate) use breach::{Breach, Broken};
 pub(crate) use budget::{Budgets, Overrun};
 pub(crate) use standing::Standing;
 
+use serde::{Deserialize, Serialize};
+
 use self::table::Table;
 use self::window::{AgentWindow, Counter, ShareWindow, SlidingCount};
 use super::policy::{Limit, LimitScope};
@@ -29,7 +31,7 @@ use crate::model::{DAY, Millis, Prefix, Region};
 const BYTES_MAX: usize = 64 << 20;
 
 /// What a send is counted under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum Scope {
     Number(Token),
     Ip(u64),
@@ -40,7 +42,7 @@ pub(crate) enum Scope {
 }
 
 /// One counter: a limit, whose traffic, and what it counts apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Key {
     pub(crate) limit: u16,
     pub(crate) tenant: TenantIx,
@@ -65,7 +67,7 @@ pub(crate) fn hold_ms(limit: &Limit) -> i64 {
 }
 
 /// The counters of every limit, and the breaches that are open.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Limits {
     tables: Vec<Table<Key>>,
     pub(crate) standing: Standing,
@@ -73,7 +75,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// Counters for these limits, all at nothing.
-    pub(crate) fn new(limits: &[Limit], hasher: &ahash::RandomState) -> Self {
+    pub(crate) fn new(limits: &[Limit], hasher: &crate::detector::Keyed) -> Self {
         let bytes_max = BYTES_MAX / limits.len().max(1);
         Self {
             tables: limits.iter().map(|_| Table::new(bytes_max, hasher.clone())).collect(),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::Key;
 use crate::detector::episode::EpisodeId;
 use crate::model::Millis;
@@ -10,7 +12,7 @@ use crate::model::Millis;
 /// is set wrong, and ten thousand findings say that no better than these.
 const OPEN_MAX: usize = 256;
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Open {
     until: Millis,
     keys: Vec<Key>,
@@ -18,7 +20,7 @@ struct Open {
 
 /// One open episode for each limit and key. Two limits that are broken by the
 /// same send under the same entity share one, since its identity is the same.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Standing {
     by_key: BTreeMap<Key, EpisodeId>,
     episodes: BTreeMap<EpisodeId, Open>,

@@ -3,23 +3,57 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use serde::{Deserialize, Serialize};
+
 use super::window::Counter;
 
 /// Two generations of counters: when the younger has used half of the room it
 /// becomes the older, and what was not touched since then is forgotten. A flood
 /// of keys seen once thus forgets idle keys first.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(
+    bound(serialize = "K: Ord + Serialize", deserialize = "K: Eq + Hash + Deserialize<'de>"),
+    from = "Saved<K>"
+)]
 pub(crate) struct Table<K> {
-    young: HashMap<K, Counter, ahash::RandomState>,
-    old: HashMap<K, Counter, ahash::RandomState>,
+    #[serde(with = "crate::detector::snapshot::codec::entries")]
+    young: HashMap<K, Counter, crate::detector::Keyed>,
+    #[serde(with = "crate::detector::snapshot::codec::entries")]
+    old: HashMap<K, Counter, crate::detector::Keyed>,
+    #[serde(skip)]
     young_bytes: usize,
+    #[serde(skip)]
     old_bytes: usize,
     generation_bytes_max: usize,
 }
 
+/// A table as it is kept in a snapshot: what its counters take is counted anew.
+#[derive(Deserialize)]
+#[serde(bound = "K: Eq + Hash + Deserialize<'de>")]
+struct Saved<K> {
+    #[serde(deserialize_with = "crate::detector::snapshot::codec::entries::deserialize")]
+    young: HashMap<K, Counter, crate::detector::Keyed>,
+    #[serde(deserialize_with = "crate::detector::snapshot::codec::entries::deserialize")]
+    old: HashMap<K, Counter, crate::detector::Keyed>,
+    generation_bytes_max: usize,
+}
+
+impl<K> From<Saved<K>> for Table<K> {
+    fn from(saved: Saved<K>) -> Self {
+        let bytes = |counters: &HashMap<K, Counter, _>| counters.values().map(Counter::bytes).sum();
+        Self {
+            young_bytes: bytes(&saved.young),
+            old_bytes: bytes(&saved.old),
+            young: saved.young,
+            old: saved.old,
+            generation_bytes_max: saved.generation_bytes_max,
+        }
+    }
+}
+
 impl<K: Eq + Hash + Copy> Table<K> {
     /// At most `bytes_max` in both generations together, and one counter more.
-    pub(crate) fn new(bytes_max: usize, hasher: ahash::RandomState) -> Self {
+    pub(crate) fn new(bytes_max: usize, hasher: crate::detector::Keyed) -> Self {
         Self {
             young: HashMap::with_hasher(hasher.clone()),
             old: HashMap::with_hasher(hasher),
@@ -75,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_keys_keeps_the_cap_and_forgets_no_busy_key() {
-        let hasher = ahash::RandomState::with_seeds(1, 2, 3, 4);
+        let hasher = crate::detector::Keyed::with_seeds(1, 2, 3, 4);
         let mut table: Table<u64> = Table::new(100_000, hasher);
         let make = || Counter {
             sends: Some(SlidingCount::new(1 << 40, 500)),

@@ -28,7 +28,7 @@ fn frequency(per: LimitScope, window_ms: i64, threshold: u64) -> Limit {
 }
 
 fn limits(of: &[Limit]) -> Limits {
-    Limits::new(of, &ahash::RandomState::with_seeds(1, 2, 3, 4))
+    Limits::new(of, &crate::detector::Keyed::with_seeds(1, 2, 3, 4))
 }
 
 fn number(text: &str) -> NumberRef {

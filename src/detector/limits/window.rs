@@ -4,6 +4,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Millis;
 
 /// Parts of a window where it is not counted exactly.
@@ -16,7 +18,7 @@ const AGENTS: usize = 8;
 pub(crate) const SHARE_SENDS_MIN: u64 = 20;
 
 /// A ring of tumbling parts that together are one sliding window.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Ring<T> {
     parts: [T; PARTS],
     latest: i64,
@@ -45,10 +47,11 @@ impl<T: Default> Ring<T> {
 }
 
 /// Sends in a sliding window.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum SlidingCount {
     /// The latest times, one more than are allowed.
     Exact {
+        #[serde(with = "crate::detector::snapshot::codec::roomy")]
         times: VecDeque<Millis>,
         window_ms: i64,
         times_max: usize,
@@ -58,7 +61,7 @@ pub(crate) enum SlidingCount {
 }
 
 /// A ring of counts.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct CoarseCount(Ring<u64>);
 
 impl SlidingCount {
@@ -132,7 +135,7 @@ impl Part {
 
 /// The frequent user agents of one part of a window (Misra and Gries: each count
 /// falls short by at most a ninth of the part's sends).
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Tally {
     sends: u64,
     agents: [(u64, u32); AGENTS],
@@ -154,7 +157,7 @@ impl Tally {
 }
 
 /// User agents in a sliding window.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct AgentWindow(Ring<Tally>);
 
 impl AgentWindow {
@@ -180,7 +183,7 @@ impl AgentWindow {
 }
 
 /// A share in a sliding window.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ShareWindow(Ring<(u64, u64)>);
 
 impl ShareWindow {
@@ -202,7 +205,7 @@ impl ShareWindow {
 }
 
 /// All that one limit counts of one key; what it does not ask for takes no room.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Counter {
     pub(crate) sends: Option<SlidingCount>,
     pub(crate) agents: Option<Box<AgentWindow>>,

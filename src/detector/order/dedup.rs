@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Millis;
 use crate::model::log::Token;
 
@@ -10,17 +12,19 @@ const GENERATION_MAX: usize = 1 << 20;
 
 /// Remembers every identity for at least the horizon, unless more than
 /// [`GENERATION_MAX`] come within it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Dedup {
-    young: HashSet<u128, ahash::RandomState>,
-    old: HashSet<u128, ahash::RandomState>,
+    #[serde(with = "crate::detector::snapshot::codec::identities")]
+    young: HashSet<u128, crate::detector::Keyed>,
+    #[serde(with = "crate::detector::snapshot::codec::identities")]
+    old: HashSet<u128, crate::detector::Keyed>,
     turned: Millis,
     overflows: u64,
 }
 
 impl Dedup {
     /// An empty memory.
-    pub(crate) fn new(hasher: ahash::RandomState) -> Self {
+    pub(crate) fn new(hasher: crate::detector::Keyed) -> Self {
         Self {
             young: HashSet::with_hasher(hasher.clone()),
             old: HashSet::with_hasher(hasher),
@@ -54,7 +58,7 @@ mod tests {
     use super::*;
 
     fn dedup() -> Dedup {
-        Dedup::new(ahash::RandomState::with_seeds(1, 2, 3, 4))
+        Dedup::new(crate::detector::Keyed::with_seeds(1, 2, 3, 4))
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::log::{Feed, FeedScope, RecordCounts, Tick};
 use crate::model::{MINUTE, Millis, SECOND};
 
@@ -32,13 +34,13 @@ pub(crate) enum FeedAlarm {
     BadRatioOver(Feed),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct FeedState {
     last: Option<(i64, u32)>,
     progress: Option<Progress>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Progress {
     clock: Millis,
     started: bool,
@@ -52,7 +54,7 @@ struct Progress {
 }
 
 /// Every feed that the log has spoken of.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Feeds {
     known: BTreeMap<Feed, FeedState>,
     log_time: Millis,

@@ -14,6 +14,8 @@ pub(crate) use feeds::{FeedAlarm, Feeds};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Millis;
 use crate::model::log::{EventBatch, Feed, FeedbackRecord, RoutedEvent, Tick};
 
@@ -21,7 +23,7 @@ use crate::model::log::{EventBatch, Feed, FeedbackRecord, RoutedEvent, Tick};
 const WAITING_MAX: usize = 400_000;
 
 /// An event that waits for log time, ordered by (arrival, feed, offset, index).
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Waiting {
     feed: Feed,
     event: RoutedEvent,
@@ -51,9 +53,10 @@ impl Ord for Waiting {
 }
 
 /// The waiting room between the log and the engine.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Order {
     feeds: Feeds,
+    #[serde(with = "crate::detector::snapshot::codec::least_first")]
     waiting: BinaryHeap<Reverse<Waiting>>,
     /// Events released before log time had reached them, for want of room.
     released_early: u64,

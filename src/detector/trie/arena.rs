@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::Place;
 use crate::detector::baseline::History;
 use crate::detector::evidence::Evidence;
@@ -9,18 +12,22 @@ use crate::detector::evidence::Evidence;
 const NONE: u32 = u32::MAX;
 
 /// One place with what is normal there and what speaks against it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Node {
     pub(crate) place: Place,
     pub(crate) history: History,
     pub(crate) evidence: Option<Box<Evidence>>,
+    #[serde(skip)]
     prev: u32,
+    #[serde(skip)]
     next: u32,
+    #[serde(skip)]
     segment: Segment,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Segment {
+    #[default]
     Probation,
     Protected,
 }
@@ -47,7 +54,7 @@ impl Default for List {
 #[derive(Debug)]
 pub(crate) struct Trie {
     nodes: Vec<Node>,
-    index: HashMap<Place, u32, ahash::RandomState>,
+    index: HashMap<Place, u32, crate::detector::Keyed>,
     probation: List,
     protected: List,
     nodes_max: usize,
@@ -56,7 +63,7 @@ pub(crate) struct Trie {
 
 impl Trie {
     /// An empty trie of at most `nodes_max` nodes.
-    pub(crate) fn new(nodes_max: usize, hasher: ahash::RandomState) -> Self {
+    pub(crate) fn new(nodes_max: usize, hasher: crate::detector::Keyed) -> Self {
         Self {
             nodes: Vec::new(),
             index: HashMap::with_hasher(hasher),
@@ -191,6 +198,44 @@ impl Trie {
     }
 }
 
+/// The nodes of each list in its order: where they lie in the arena, the links
+/// and the index follow from that.
+impl Serialize for Trie {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let nodes_of = |list: &List| -> Vec<&Node> {
+            let mut next = list.head;
+            std::iter::from_fn(|| {
+                let node = self.nodes.get(next as usize)?;
+                next = node.next;
+                Some(node)
+            })
+            .collect()
+        };
+        let lists = (nodes_of(&self.probation), nodes_of(&self.protected));
+        (self.index.hasher(), self.nodes_max, self.evictions, lists).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Trie {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        type Lists = (Vec<Node>, Vec<Node>);
+        let (hasher, nodes_max, evictions, lists): (_, usize, u64, Lists) = Deserialize::deserialize(deserializer)?;
+        let mut trie = Self::new(nodes_max, hasher);
+        trie.evictions = evictions;
+        for (segment, nodes) in [(Segment::Probation, lists.0), (Segment::Protected, lists.1)] {
+            for node in nodes {
+                let id = trie.nodes.len() as u32;
+                if trie.index.insert(node.place, id).is_some() {
+                    return Err(D::Error::custom("a place is there twice"));
+                }
+                trie.nodes.push(node);
+                trie.link_last(id, segment);
+            }
+        }
+        Ok(trie)
+    }
+}
+
 impl Node {
     /// Whether the node is worth more than a destination seen once or twice.
     fn has_standing(&self) -> bool {
@@ -209,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_flood_evicts_neither_history_nor_what_was_touched_last() {
-        let mut trie = Trie::new(100, ahash::RandomState::with_seeds(1, 2, 3, 4));
+        let mut trie = Trie::new(100, crate::detector::Keyed::with_seeds(1, 2, 3, 4));
         trie.touch(place(0))
             .history
             .learn(5.0, 0.0, 0.0, crate::model::Millis(0), 1e12);

@@ -1,5 +1,7 @@
 //! Addresses of nodes.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Prefix, Region};
 
 /// A tenant within one partition.
@@ -12,7 +14,7 @@ pub(crate) const CLASS_MAX: u8 = 6;
 
 /// Which node: a tenant's whole traffic, one region, or a range of numbers of
 /// one length. A range of *class* m is a number without its last m digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub(crate) enum Place {
     /// All of the tenant's traffic.
     Root(TenantIx),

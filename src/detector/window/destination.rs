@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{DestinationLevel, Prefix, Region};
 
 /// A destination node's key, 16 bytes: a region, or a prefix with the region it
 /// lies in and, where that matters, the length of the numbers.
 ///
 /// The order is that of the output: level, then region, prefix, and digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Destination {
     level: DestinationLevel,
     region: Option<Region>,

@@ -7,6 +7,8 @@
 //! carry times, which the published crates do not offer, and because they
 //! evaluate the standard library's logarithm, which differs by platform.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::log::Token;
 
 /// Different numbers a minute that are counted exactly.
@@ -32,12 +34,37 @@ pub(super) fn mix(mut x: u64) -> u64 {
 }
 
 /// Different numbers within one tumbling minute.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum MinuteDistinct {
     /// Sorted hashes.
-    Exact(Vec<u64>),
+    Exact(#[serde(with = "crate::detector::snapshot::codec::roomy")] Vec<u64>),
     /// Greatest rank of each register.
-    Sketch(Box<[u8; MINUTE_REGISTERS]>),
+    Sketch(#[serde(with = "registers")] Box<[u8; MINUTE_REGISTERS]>),
+}
+
+mod registers {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::MINUTE_REGISTERS;
+
+    // The signature is serde's: it hands over a reference to the field.
+    #[allow(clippy::borrowed_box)]
+    pub(super) fn serialize<S: Serializer>(
+        registers: &Box<[u8; MINUTE_REGISTERS]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        registers.as_slice().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Box<[u8; MINUTE_REGISTERS]>, D::Error> {
+        let registers: Box<[u8]> = Deserialize::deserialize(deserializer)?;
+        registers
+            .try_into()
+            .map_err(|_| D::Error::custom("a sketch has another size"))
+    }
 }
 
 impl Default for MinuteDistinct {

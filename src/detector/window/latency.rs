@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 use super::AppIx;
 use crate::model::{DAY, HOUR, Millis, Region};
@@ -59,11 +60,65 @@ fn quantile_seconds<T: hdrhistogram::Counter>(histogram: &Histogram<T>, quantile
     histogram.value_at_quantile(quantile) as f64 / 10.0
 }
 
+/// Histograms in a snapshot: the values that occurred, each with its count.
+mod kept {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{BTreeMap, Histogram};
+    use crate::detector::snapshot::codec::histogram::{counts, fill};
+
+    /// What a histogram is kept in.
+    pub(super) trait Kept: Sized {
+        type Counts: Serialize + for<'de> Deserialize<'de>;
+        fn counts(&self) -> Self::Counts;
+        fn filled(counts: Self::Counts) -> Result<Self, &'static str>;
+    }
+
+    impl<T: hdrhistogram::Counter> Kept for Histogram<T> {
+        type Counts = BTreeMap<u64, u64>;
+        fn counts(&self) -> Self::Counts {
+            counts(self)
+        }
+        fn filled(counts: Self::Counts) -> Result<Self, &'static str> {
+            fill(super::histogram(), counts)
+        }
+    }
+
+    impl<K: Kept> Kept for Option<K> {
+        type Counts = Option<K::Counts>;
+        fn counts(&self) -> Self::Counts {
+            self.as_ref().map(Kept::counts)
+        }
+        fn filled(counts: Self::Counts) -> Result<Self, &'static str> {
+            counts.map(K::filled).transpose()
+        }
+    }
+
+    impl<K: Kept> Kept for Box<K> {
+        type Counts = K::Counts;
+        fn counts(&self) -> Self::Counts {
+            (**self).counts()
+        }
+        fn filled(counts: Self::Counts) -> Result<Self, &'static str> {
+            K::filled(counts).map(Box::new)
+        }
+    }
+
+    pub(super) fn serialize<K: Kept, S: Serializer>(kept: &K, serializer: S) -> Result<S::Ok, S::Error> {
+        kept.counts().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, K: Kept, D: Deserializer<'de>>(deserializer: D) -> Result<K, D::Error> {
+        K::filled(Deserialize::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
 /// The latencies of one minute of one node.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum MinuteLatencies {
-    Exact(Vec<u16>),
-    Many(Box<Histogram<u32>>),
+    Exact(#[serde(with = "crate::detector::snapshot::codec::roomy")] Vec<u16>),
+    Many(#[serde(with = "kept")] Box<Histogram<u32>>),
 }
 
 impl Default for MinuteLatencies {
@@ -117,9 +172,11 @@ impl MinuteLatencies {
 
 /// Two generations: quantiles rest on the last 1024 to 2048 samples, or on
 /// those of one to two weeks, so they follow drift.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Generations {
+    #[serde(with = "kept")]
     current: Histogram<u16>,
+    #[serde(with = "kept")]
     previous: Option<Histogram<u16>>,
     since: Millis,
     last: Millis,
@@ -170,7 +227,8 @@ impl Generations {
 
 /// A bounded number of histograms by key. A new key finds a place only while
 /// there is one; those idle for a week give theirs up when it is needed.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound = "K: Ord + Serialize + serde::de::DeserializeOwned")]
 struct Shelf<K> {
     by_key: BTreeMap<K, Generations>,
     places: usize,
@@ -211,7 +269,7 @@ impl<K: Ord + Copy> Shelf<K> {
 }
 
 /// The histograms per app and region, per app, and over all.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct LatencyBook {
     regions: Shelf<(AppIx, Region)>,
     apps: Shelf<AppIx>,

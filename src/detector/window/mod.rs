@@ -26,6 +26,7 @@
 mod destination;
 mod distinct;
 mod latency;
+mod saved;
 mod sliding_distinct;
 mod table;
 mod time_grid;
@@ -37,6 +38,8 @@ mod tests;
 pub use destination::Destination;
 pub use latency::{LatencyQuantiles, LatencyScope};
 pub use time_grid::Span;
+
+use serde::{Deserialize, Serialize};
 
 use crate::model::log::Token;
 use crate::model::{MINUTE, Micros, Millis};
@@ -87,7 +90,7 @@ pub struct Aggregate {
 }
 
 /// One tumbling minute of one destination of an app in which something happened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClosedWindow {
     /// Which tenant and app.
     pub app: AppIx,
@@ -116,8 +119,9 @@ pub struct ClosedWindow {
 }
 
 /// The minute of a node that is still running.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct OpenMinute {
+    #[serde(skip)]
     place: u32,
     counts: Counts,
     distinct: MinuteDistinct,

@@ -7,6 +7,8 @@
 //! with its slot; the greatest within a span is the register's value for it.
 //! Standard error 1.04/√64 = 13 %. It begins at the same instant as the sums.
 
+use serde::{Deserialize, Serialize};
+
 use super::distinct::estimate;
 use super::time_grid::{Reach, Span, age_of};
 
@@ -25,10 +27,10 @@ const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
 const SWEEP_EVERY: u32 = 720;
 
 /// Who was last seen when.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum SlidingDistinct {
     /// Hash and slot of last sight, in no order.
-    Exact(Vec<(u32, u32)>),
+    Exact(#[serde(with = "crate::detector::snapshot::codec::roomy")] Vec<(u32, u32)>),
     /// The registers.
     Sketch(Staircases),
 }
@@ -41,8 +43,9 @@ impl Default for SlidingDistinct {
 
 /// For each register, its ranks from the oldest and greatest to the newest and
 /// least; one word an entry: register, slot, rank.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Staircases {
+    #[serde(with = "crate::detector::snapshot::codec::roomy")]
     entries: Vec<u32>,
     swept: u32,
 }

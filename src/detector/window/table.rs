@@ -11,10 +11,14 @@
 
 use std::collections::HashMap;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::destination::Destination;
 use super::sliding_distinct::SlidingDistinct;
 use super::timeline::Timeline;
 use super::{AppIx, NODE_BYTES_MEAN_MAX, distinct};
+use crate::detector::Keyed;
 use crate::model::DestinationLevel;
 
 /// Nodes are allocated so many at a time: a growing table never copies them.
@@ -25,26 +29,31 @@ const NONE: u32 = u32::MAX;
 /// reaches back less than 26 hours.
 pub(super) const IDLE_MINUTES_MAX: i64 = 26 * 60 + 1;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Segment {
+    #[default]
     Coarse,
     Probation,
     Protected,
 }
 
 /// What is kept for a destination of an app.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Node {
     pub(super) app: AppIx,
     pub(super) destination: Destination,
     /// Its place among the open minutes, while `last_minute` is the current one.
+    #[serde(skip)]
     pub(super) open: u32,
     /// Minutes since 1970 when it was last active.
     pub(super) last_minute: i64,
     pub(super) timeline: Timeline,
     pub(super) distinct: SlidingDistinct,
+    #[serde(skip)]
     segment: Segment,
+    #[serde(skip)]
     older: u32,
+    #[serde(skip)]
     newer: u32,
 }
 
@@ -66,7 +75,7 @@ struct List {
 /// All nodes by key, by place and by recency.
 #[derive(Debug)]
 pub(super) struct Table {
-    places: HashMap<(AppIx, Destination), u32, ahash::RandomState>,
+    places: HashMap<(AppIx, Destination), u32, Keyed>,
     chunks: Vec<Vec<Node>>,
     free: Vec<u32>,
     lists: [List; 3],
@@ -86,14 +95,18 @@ pub(super) struct Entry {
 impl Table {
     pub(super) fn new(nodes_max: usize, salt: u64) -> Self {
         // Only look-ups go through this hash, so its platform does not matter.
-        let seeds = [1, 2, 3, 4].map(|i| distinct::mix(salt ^ i));
+        let [k0, k1, k2, k3] = [1, 2, 3, 4].map(|i| distinct::mix(salt ^ i));
+        Self::with_hasher(nodes_max, Keyed::with_seeds(k0, k1, k2, k3))
+    }
+
+    fn with_hasher(nodes_max: usize, hasher: Keyed) -> Self {
         let list = || List {
             newest: NONE,
             oldest: NONE,
             len: 0,
         };
         Self {
-            places: HashMap::with_hasher(ahash::RandomState::with_seeds(seeds[0], seeds[1], seeds[2], seeds[3])),
+            places: HashMap::with_hasher(hasher),
             chunks: Vec::new(),
             free: Vec::new(),
             lists: [list(), list(), list()],
@@ -334,6 +347,60 @@ impl Table {
             _ => self.node_mut(newer).older = older,
         }
         self.lists[segment as usize].len -= 1;
+    }
+}
+
+/// The nodes of each list, the least recently active first: the rest follows.
+impl Serialize for Table {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let nodes_of = |list: &List| -> Vec<&Node> {
+            let mut next = list.oldest;
+            std::iter::from_fn(|| {
+                let node = (next != NONE).then(|| self.node(next))?;
+                next = node.newer;
+                Some(node)
+            })
+            .collect()
+        };
+        let lists = self.lists.each_ref().map(nodes_of);
+        (self.places.hasher(), self.nodes_max, self.evicted, lists).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Table {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        type Lists = [Vec<Node>; 3];
+        let (hasher, nodes_max, evicted, lists): (_, usize, u64, Lists) = Deserialize::deserialize(deserializer)?;
+        let mut table = Self::with_hasher(nodes_max, hasher);
+        table.evicted = evicted;
+        let segments = [Segment::Coarse, Segment::Probation, Segment::Protected];
+        for (segment, nodes) in segments.into_iter().zip(lists) {
+            for mut node in nodes {
+                node.open = NONE;
+                let key = (node.app, node.destination);
+                table.grew(0, node.heap_bytes());
+                let place = table.store(node);
+                if table.places.insert(key, place).is_some() {
+                    return Err(D::Error::custom("a destination is there twice"));
+                }
+                table.push_newest(segment, place);
+            }
+        }
+        Ok(table)
+    }
+}
+
+impl Table {
+    /// The place of a node that was active in `minute`, as a snapshot names it.
+    pub(super) fn place_in(&self, app: AppIx, destination: Destination, minute: i64) -> Option<u32> {
+        let place = *self.places.get(&(app, destination))?;
+        (self.node(place).last_minute == minute).then_some(place)
+    }
+
+    /// How many nodes were active in `minute`.
+    pub(super) fn active_in(&self, minute: i64) -> usize {
+        let nodes = self.places.values().map(|&place| self.node(place));
+        nodes.filter(|node| node.last_minute == minute).count()
     }
 }
 

@@ -4,6 +4,8 @@
 //! A cell is written only while it is the newest, so an update touches one cell
 //! whatever the number of spans. Merging waits until the row is full.
 
+use serde::{Deserialize, Serialize};
+
 use super::time_grid::{Reach, Span, age_of};
 use crate::model::Micros;
 
@@ -15,7 +17,7 @@ const CAPACITY_STEPS: [usize; 5] = [4, 8, 16, 32, CELLS_MAX];
 const CELLS_MAX: usize = 44;
 
 /// What one event adds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Counts {
     pub(super) sends: u32,
     pub(super) attempts: u32,
@@ -45,7 +47,7 @@ pub(super) struct Sums {
     pub(super) cost: Micros,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Cell {
     slot: u32,
     counts: Counts,
@@ -54,9 +56,10 @@ struct Cell {
 /// Cells in the order of time, no two of one slot. The newest lies in the node
 /// itself: most updates find it without another wait for memory, and a node
 /// that was active once needs no row at all.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Timeline {
     newest: Cell,
+    #[serde(with = "crate::detector::snapshot::codec::roomy")]
     older: Vec<Cell>,
 }
 
