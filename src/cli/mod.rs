@@ -13,6 +13,7 @@ mod decode;
 mod demo;
 mod error;
 mod evaluate;
+mod explain;
 pub mod input;
 mod man;
 mod number;
@@ -73,6 +74,8 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Measure delays, leaks and false alarms over simulated worlds, or report on your own past traffic
     Evaluate(evaluate::EvaluateArgs),
+    /// Say why a finding was made, or why a number is blocked or not
+    Explain(explain::ExplainArgs),
     /// Show what each record of a source becomes
     Decode(decode::DecodeArgs),
     /// Show what the number plan says of telephone numbers
@@ -142,6 +145,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         Command::Replay(args) => replay::execute(&args),
         Command::Simulate(args) => simulate::execute(&args),
         Command::Evaluate(args) => evaluate::execute(&args),
+        Command::Explain(args) => explain::execute(&args),
         Command::Decode(args) => decode::execute(&args),
         Command::Number(args) => number::execute(&args),
         Command::Topics(command) => topics::execute(&command),

@@ -14,7 +14,7 @@ use super::config_args::ConfigArgs;
 use super::error::{CliError, Exit};
 use super::evaluate::{make_folder, write};
 use super::output::Output;
-use super::source_args::SourceArgs;
+use super::source_args::TenantSourceArgs;
 use super::wire::{Bar, replay_error, report_refused};
 
 /// Settings that stand beside the configured one.
@@ -40,7 +40,7 @@ pub(super) struct OwnDataArgs {
     price: Option<Micros>,
 
     #[command(flatten)]
-    written: SourceArgs,
+    written: TenantSourceArgs,
 }
 
 fn price(text: &str) -> Result<Micros, String> {

@@ -13,7 +13,7 @@ use crate::model::Millis;
 use super::atomic::AtomicFile;
 use super::config_args::ConfigArgs;
 use super::error::{CliError, Exit};
-use super::source_args::SourceArgs;
+use super::source_args::TenantSourceArgs;
 use super::state_file::{self, StateArgs};
 use super::{backtest, values, wire};
 
@@ -60,7 +60,7 @@ pub(super) struct ReplayArgs {
     comparison: Option<PathBuf>,
 
     #[command(flatten)]
-    written: SourceArgs,
+    written: TenantSourceArgs,
 
     #[command(flatten)]
     state: StateArgs,

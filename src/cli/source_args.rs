@@ -14,9 +14,11 @@ use super::error::{CliError, Exit};
 use super::input::open_input;
 use super::progress::Progress;
 
+const HEADING: &str = "How the input is written";
+
 /// How the input is written.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "How the input is written")]
+#[command(next_help_heading = HEADING)]
 pub(super) struct SourceArgs {
     /// Format of the records, as in `inputs` of the configuration [default: canonical]
     #[arg(long, value_name = "NAME", requires = "input", value_parser = format_name)]
@@ -42,13 +44,27 @@ pub(super) struct SourceArgs {
     #[arg(long, value_name = "ZONE", requires = "input", allow_hyphen_values = true)]
     zone: Option<String>,
 
-    /// The tenant where records name none
-    #[arg(long, value_name = "NAME", requires = "input")]
-    tenant: Option<String>,
-
     /// The app where records name none
     #[arg(long, value_name = "NAME", requires = "input")]
     app: Option<String>,
+}
+
+/// The same with the tenant, for commands that do not ask for one otherwise.
+#[derive(Debug, Args)]
+pub(super) struct TenantSourceArgs {
+    #[command(flatten)]
+    written: SourceArgs,
+
+    /// The tenant where records name none
+    #[arg(long, value_name = "NAME", requires = "input", help_heading = HEADING)]
+    tenant: Option<String>,
+}
+
+impl TenantSourceArgs {
+    /// Opens `path` and, if it is a table, reads it.
+    pub(super) fn open(&self, path: &Path) -> Result<Box<dyn Source>, CliError> {
+        self.written.open(path, self.tenant.as_deref())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -68,11 +84,12 @@ fn format_name(name: &str) -> Result<String, String> {
 }
 
 impl SourceArgs {
-    /// Opens `path` and, if it is a table, reads it.
-    pub(super) fn open(&self, path: &Path) -> Result<Box<dyn Source>, CliError> {
+    /// Opens `path` and, if it is a table, reads it. `tenant` is that of records that
+    /// name none.
+    pub(super) fn open(&self, path: &Path, tenant: Option<&str>) -> Result<Box<dyn Source>, CliError> {
         let kind = self.kind.unwrap_or_else(|| by_name(path));
         if kind == Kind::Lines {
-            return self.lines(path);
+            return self.lines(path, tenant);
         }
         if self.format.is_some() {
             return Err(CliError::new(
@@ -83,7 +100,7 @@ impl SourceArgs {
                 ),
             ));
         }
-        let mapping = self.mapping()?;
+        let mapping = self.mapping(tenant)?;
         let name = shown(path);
         let mut rows: Box<dyn Rows> = match kind {
             Kind::Parquet => Box::new(Parquet::open(path).map_err(|error| refused(&error))?),
@@ -110,7 +127,7 @@ impl SourceArgs {
         Ok(Box::new(table.map_err(|error| refused(&error))?))
     }
 
-    fn lines(&self, path: &Path) -> Result<Box<dyn Source>, CliError> {
+    fn lines(&self, path: &Path, tenant: Option<&str>) -> Result<Box<dyn Source>, CliError> {
         let of_tables = [
             ("--columns", self.columns.is_some()),
             ("--column", !self.column.is_empty()),
@@ -132,12 +149,12 @@ impl SourceArgs {
         Ok(Box::new(Lines::new(
             input,
             format.unwrap_or_default(),
-            self.tenant.clone(),
+            tenant.map(str::to_owned),
             self.app.clone(),
         )))
     }
 
-    fn mapping(&self) -> Result<Mapping, CliError> {
+    fn mapping(&self, tenant: Option<&str>) -> Result<Mapping, CliError> {
         let mut mapping = match &self.columns {
             Some(path) => {
                 let name = path.display().to_string();
@@ -159,7 +176,7 @@ impl SourceArgs {
                 .set_zone(zone)
                 .map_err(|reason| CliError::new(Exit::Usage, format!("--zone: {reason}")))?;
         }
-        for (field, value) in [("tenant", &self.tenant), ("app", &self.app)] {
+        for (field, value) in [("tenant", tenant), ("app", self.app.as_deref())] {
             if let Some(value) = value {
                 mapping.add_default(field, value);
             }

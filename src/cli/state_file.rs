@@ -8,12 +8,10 @@ use clap::{Args, ValueHint};
 use crate::config::{Config, Secret};
 use crate::detector::Tuning;
 use crate::lab::fold::{Fold, RestoreError};
-use crate::lab::replay::Replay;
 
 use super::atomic::AtomicFile;
 use super::error::{CliError, Exit};
 use super::input::open_input;
-use super::replay::Earlier;
 
 /// Far more than a state may be; what unpacks to more is none.
 const STATE_BYTES_MAX: u64 = 8 << 30;
@@ -44,7 +42,8 @@ impl StateArgs {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+/// The bytes of a state, unpacked.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     let mut bytes = Vec::new();
     open_input(path, false)
         .and_then(|input| input.take(STATE_BYTES_MAX + 1).read_to_end(&mut bytes))
@@ -59,21 +58,20 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     Ok(bytes)
 }
 
-/// The replay that a state of files goes on with; under the configuration's policy
-/// when one was given, else under its own.
-pub(super) fn restore(earlier: &Earlier, config: &Config) -> Result<Replay, CliError> {
+/// The fold that a state of files holds; under the configuration's policy when one
+/// was given, else under its own.
+pub(super) fn restore(path: &Path, bytes: &[u8], config: &Config, config_given: bool) -> Result<Fold, CliError> {
     let secret = config.privacy.key.as_ref().map(Secret::expose);
-    let policy = earlier.config_given.then_some(&config.policy);
+    let policy = config_given.then_some(&config.policy);
+    // A change of policy says only that it changed, and a replay prints no audit.
     let mut effects = Vec::new();
-    let fold = Fold::from_snapshot(&earlier.bytes, policy, &Tuning::default(), secret, &mut effects);
-    let fold = fold.map_err(|error| {
+    Fold::from_snapshot(bytes, policy, &Tuning::default(), secret, &mut effects).map_err(|error| {
         let exit = match error {
             RestoreError::Snapshot(_) => Exit::Input,
             RestoreError::Key => Exit::Config,
         };
-        CliError::new(exit, format!("{}: {error}", earlier.path.display()))
-    })?;
-    Ok(Replay::going_on(fold, effects))
+        CliError::new(exit, format!("{}: {error}", path.display()))
+    })
 }
 
 /// Writes a state, packed.

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::Config;
-use crate::lab::replay::{
-    Accounts, EpisodeCounter, Replay, ReplayError, Replayed, Sinks, Summary, replay as replay_source,
-};
+use crate::lab::replay::{Accounts, Replay, ReplayError, Replayed, Sinks, Summary, replay as replay_source};
 use crate::lab::source::Source;
 use crate::number_plan::metadata_version;
 use crate::stream::check::{Gravity, check as check_stream};
@@ -163,14 +161,14 @@ pub(super) fn replay(
     let mut sinks = Sinks {
         alerts,
         blocklist,
-        episodes: EpisodeCounter::default(),
         state: saved,
+        ..Sinks::default()
     };
     match source {
         ReplaySource::File(mut source) => {
             let secret = config.privacy.key.as_ref().map(crate::config::Secret::expose);
             let replay = match earlier {
-                Some(earlier) => restore(&earlier, config)?,
+                Some(e) => Replay::going_on(restore(&e.path, &e.bytes, config, e.config_given)?),
                 None => Replay::new(&config.policy, secret),
             };
             let mut bar = Bar::default();

@@ -8,6 +8,7 @@ mod engine;
 mod episode;
 mod evidence;
 mod hashing;
+mod inspection;
 mod limits;
 mod order;
 pub mod policy;
@@ -17,6 +18,7 @@ mod trie;
 pub mod tuning;
 pub mod window;
 
+pub use inspection::{BlockView, FindingView, Inspection, NumberView, OpenAttempt, PlaceView, Subject, TenantView};
 pub use policy::Policy;
 pub use tuning::Tuning;
 

@@ -158,6 +158,11 @@ impl Fold {
         &self.state
     }
 
+    /// The keys under which it knows numbers.
+    pub fn ingest(&self) -> &Ingest {
+        &self.ingest
+    }
+
     /// Tells time after every event, for a caller that reacts to effects.
     pub fn tell_time_after(&mut self, events: usize) {
         self.batch_max = events.max(1);

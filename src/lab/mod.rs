@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `fold` | events in, effects out |
 //! | `replay` | a file of canonical events through the fold, into files |
+//! | `explain` | looks on, and keeps what answers one question |
 //! | `simulate` | a seeded world of honest traffic and attacks |
 //! | `evaluate` | every scenario, every judge, one report |
 //! | `ledger` | what blocks would have done to traffic that has been |
@@ -14,6 +15,7 @@
 
 pub mod backtest;
 pub mod evaluate;
+pub mod explain;
 pub mod fold;
 pub mod ledger;
 pub mod lines;

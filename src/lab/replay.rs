@@ -31,6 +31,17 @@ pub struct Sinks<'a> {
     /// The state after the last record, before its moment has passed: what a
     /// replay of the next file begins with.
     pub state: Option<&'a mut Vec<u8>>,
+    /// Looks on.
+    pub watch: Option<&'a mut dyn Watch>,
+}
+
+/// Looks on while a replay runs.
+pub trait Watch {
+    /// The detector said something.
+    fn said(&mut self, effect: &Effect);
+
+    /// The replay is over.
+    fn ended(&mut self, fold: &Fold);
 }
 
 impl Sinks<'_> {
@@ -39,6 +50,9 @@ impl Sinks<'_> {
     /// # Errors
     /// What writing fails with.
     pub fn take(&mut self, effect: &Effect) -> io::Result<()> {
+        if let Some(watch) = self.watch.as_deref_mut() {
+            watch.said(effect);
+        }
         match effect {
             Effect::Finding(finding) => {
                 self.episodes.add(finding.uid.0, finding.kind, finding.level);
@@ -221,6 +235,8 @@ pub struct Replay {
     first: Option<Millis>,
     last: Option<Millis>,
     clock: Millis,
+    until: Option<Millis>,
+    is_over: bool,
     began: Instant,
 }
 
@@ -238,7 +254,9 @@ pub fn replay(
     told: &mut dyn FnMut(u64, u64),
 ) -> Result<Replayed, ReplayError> {
     let mut items = 0_u64;
-    while let Some(item) = source.next_item()? {
+    while !replay.is_over
+        && let Some(item) = source.next_item()?
+    {
         replay.take(item.place, item.what);
         replay.publish(|effect| sinks.take(effect))?;
         items += 1;
@@ -253,6 +271,9 @@ pub fn replay(
         None => replay.finish(),
     }
     replay.publish(|effect| sinks.take(effect))?;
+    if let Some(watch) = sinks.watch.as_deref_mut() {
+        watch.ended(&replay.fold);
+    }
     Ok(replay.result(sinks.episodes.counts()))
 }
 
@@ -261,25 +282,37 @@ impl Replay {
     pub fn new(policy: &Policy, secret: Option<&[u8]>) -> Self {
         let mut effects = Vec::new();
         let fold = Fold::new(policy, Tuning::default(), secret, &mut effects);
-        Self::going_on(fold, effects)
+        Self {
+            effects,
+            ..Self::going_on(fold)
+        }
     }
 
-    /// Goes on from an earlier fold. `effects`: what it has said and nobody heard.
-    pub fn going_on(fold: Fold, effects: Vec<Effect>) -> Self {
+    /// Goes on from an earlier fold.
+    pub fn going_on(fold: Fold) -> Self {
         Self {
             clock: fold.clock(),
             fold,
-            effects,
+            effects: Vec::new(),
             refused: Vec::new(),
             first: None,
             last: None,
+            until: None,
+            is_over: false,
             began: Instant::now(),
         }
+    }
+
+    /// Takes nothing that arrives later than `until`.
+    #[must_use]
+    pub fn until(self, until: Option<Millis>) -> Self {
+        Self { until, ..self }
     }
 
     /// One record, by its place in the source.
     pub fn take(&mut self, place: u64, what: What) {
         match what {
+            What::Usable { at, .. } if self.until.is_some_and(|until| at > until) => self.is_over = true,
             What::Usable { events, at, is_further } => {
                 self.clock = self.clock.max(at);
                 self.first = Some(self.first.map_or(at, |first| first.min(at)));
@@ -304,7 +337,10 @@ impl Replay {
 
     /// No more records come.
     pub fn finish(&mut self) {
-        self.fold.finish(&mut self.effects);
+        match self.until {
+            Some(until) if self.is_over => self.fold.tell_time(until + 1, &mut self.effects),
+            _ => self.fold.finish(&mut self.effects),
+        }
     }
 
     /// The state, to go on later with the records that come next; in place of

@@ -169,6 +169,29 @@ pub struct AccusedPrefix {
     pub sends: u64,
 }
 
+/// One innocent explanation of what was seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// `nothing_unusual`, `outage`, `launch`, `enrolment` or `launch_in_outage`.
+    pub name: CompactString,
+    /// Evidence against it, in nats.
+    pub log_e: f64,
+    /// The evidence from which it counts as refuted, in nats.
+    pub line: f64,
+}
+
+impl Explanation {
+    /// Whether it is refuted.
+    pub fn is_refuted(&self) -> bool {
+        self.log_e >= self.line
+    }
+
+    /// Nats beyond the line; negative while it still explains.
+    pub fn margin(&self) -> f64 {
+        self.log_e - self.line
+    }
+}
+
 /// One family's contribution.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvidenceItem {
@@ -221,6 +244,9 @@ pub struct Finding {
     pub log_e_total: f64,
     /// The line that it crossed.
     pub log_e_threshold: f64,
+    /// Where each innocent explanation stood at the accusation; empty where none was
+    /// weighed.
+    pub explanations: Vec<Explanation>,
     /// Attempts seen in the accused ranges since the evidence began.
     pub attempts: u64,
     /// Of these, how many were verified.

@@ -16,7 +16,7 @@ pub use event::{
 };
 pub use finding::{
     AccusedPrefix, Activity, Audit, Block, BlockAction, BlockChange, DestinationLevel, EntityKey, EvidenceItem,
-    Finding, FindingKind, FindingUid, Level, Mode, RecommendedAction, WindowStats,
+    Explanation, Finding, FindingKind, FindingUid, Level, Mode, RecommendedAction, WindowStats,
 };
 pub use money::{Currency, Micros, Money};
 pub use number::{Classification, E164, E164_DIGITS_MAX, E164_DIGITS_MIN, NumberType, Prefix, Region};

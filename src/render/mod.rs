@@ -8,6 +8,7 @@
 //! | `audit` | one entry of the audit trail |
 //! | `canonical` | events and feedback in the canonical format, and what `decode` prints |
 //! | `dead_letter` | a record that could not be used, with its origin and the reason |
+//! | `explain` | why, or why not: a number or a finding in words |
 //! | `schema` | the JSON Schemas of all of these and of the input, made from the same types, and AsyncAPI |
 //! | `json` | how numbers and times are printed |
 //!
@@ -29,6 +30,7 @@ pub mod audit;
 pub mod blocklist;
 pub mod canonical;
 pub mod dead_letter;
+pub mod explain;
 mod json;
 pub mod ocsf;
 pub mod schema;

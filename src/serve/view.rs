@@ -140,6 +140,7 @@ mod tests {
             evidence: Vec::new(),
             log_e_total: 0.0,
             log_e_threshold: 0.0,
+            explanations: Vec::new(),
             attempts: 0,
             verified: 0,
             expected_conversion: 0.0,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::StreamError;
 use super::fold::PartitionFold;
-use crate::detector::snapshot::{self, SnapshotKind};
+use crate::detector::snapshot::{self, SnapshotError, SnapshotKind};
 use crate::detector::{EventCounts, State, Tuning};
 use crate::model::log::{Feed, Header, RecordCounts};
 
@@ -36,6 +36,20 @@ struct Saved {
 struct Partition {
     next_offset: i64,
     state: Vec<u8>,
+}
+
+/// The folds that an earlier replay of the log left, in order of partition.
+///
+/// # Errors
+/// Bytes that are no such state.
+pub fn saved_folds(bytes: &[u8]) -> Result<Vec<PartitionFold>, StreamError> {
+    let refuse = |error: SnapshotError| StreamError::State(error.to_string());
+    let saved: Saved = snapshot::read(SnapshotKind::Log, bytes).map_err(refuse)?;
+    let folds = saved.partitions.into_iter().map(|(partition, left)| {
+        let state = State::from_snapshot(&left.state, &Tuning::default())?;
+        Ok(PartitionFold::resume(partition, left.next_offset, state))
+    });
+    folds.collect::<Result<_, _>>().map_err(refuse)
 }
 
 /// The handover while a replay runs.

@@ -152,7 +152,8 @@ impl Ingest {
         &self.digest
     }
 
-    fn number(&self, plan: &dyn Classify, tenant: &str, to: &Destination) -> Option<NumberRef> {
+    /// Where a message goes, as the detector sees it.
+    pub fn number(&self, plan: &dyn Classify, tenant: &str, to: &Destination) -> Option<NumberRef> {
         match to {
             Destination::Number(number) => Some(NumberRef {
                 block: number.block(),

@@ -32,7 +32,7 @@ pub use client::librdkafka_version;
 pub use embedded::EmbeddedBroker;
 pub use error::StreamError;
 pub use feeder::Feeder;
-pub use handover::LogHandover;
+pub use handover::{LogHandover, saved_folds};
 pub use observer::{Half, Observer, Silent};
 pub use replay::{ReplayOptions, ReplaySink, ReplaySummary, Said, continue_log, replay_log};
 pub use run::{Role, Shutdown, run};

@@ -51,6 +51,10 @@ pub trait ReplaySink {
     /// One effect.
     fn said(&mut self, said: Said) -> std::io::Result<()>;
 
+    /// A partition is done.
+    #[allow(unused_variables)]
+    fn ended(&mut self, fold: &PartitionFold) {}
+
     /// How many records of the log are done, of how many.
     #[allow(unused_variables)]
     fn progress(&mut self, done: u64, of: u64) {}
@@ -194,6 +198,7 @@ impl Replay<'_> {
             }
         }
         self.continued.close(&fold);
+        self.sink.ended(&fold);
         let counts = fold.state().counts();
         let events = &mut self.summary.events;
         events.counted += counts.counted;

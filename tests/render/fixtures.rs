@@ -100,6 +100,7 @@ pub(crate) fn pumping() -> Finding {
         ],
         log_e_total: 21.423_456_78,
         log_e_threshold: 16.0,
+        explanations: Vec::new(),
         attempts: 508,
         verified: 2,
         expected_conversion: 0.61,

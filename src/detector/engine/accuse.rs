@@ -242,6 +242,7 @@ impl Engine {
             .map_or(1, |e| e.since.attempts);
         let id = self.open_attack(tenant, attempt, prefix, Level::Alert);
         let crossing = self.crossing(place, attempt, Level::Alert);
+        let explanations = self.explanations(place, attempt, Level::Alert);
         self.explain(id, place, crossing, attempt);
         let (now, currency) = (self.now, self.policy.currency);
         if let Some(episode) = self.episodes.get_mut(id) {
@@ -251,6 +252,7 @@ impl Engine {
                 sends,
             }];
             episode.expires = now + ALERT_MS;
+            episode.explanations = explanations;
             let finding = episode.record(Activity::Create, now, currency, &self.config_hash);
             effects.push(Effect::Finding(Box::new(finding)));
         }

@@ -53,6 +53,10 @@ pub(crate) struct Attempt {
     pub(crate) event_time: Millis,
     pub(crate) number: Token,
     pub(crate) session: Option<Token>,
+    /// Message id of its latest send.
+    pub(crate) message: Option<Token>,
+    /// Whether a receipt has told its fate.
+    pub(crate) receipted: bool,
     pub(crate) block: Prefix,
     pub(crate) digits: u8,
     pub(crate) region: Region,
@@ -136,24 +140,34 @@ impl Attempts {
         }
         let id = self.first + self.open.len() as u64;
         self.by_number.insert((attempt.app, attempt.number), id);
-        if let Some(session) = attempt.session {
-            self.by_session.insert((attempt.tenant, session), id);
+        for name in [attempt.session, attempt.message].into_iter().flatten() {
+            self.by_session.insert((attempt.tenant, name), id);
         }
         self.open.push_back(Some(attempt));
         id
     }
 
-    /// A resend under another session: the attempt is found by the latest one.
-    pub(crate) fn rename_session(&mut self, session: Token, id: AttemptId) {
+    /// A resend under another session or message id: the attempt is found by the
+    /// latest ones.
+    pub(crate) fn rename(&mut self, session: Option<Token>, message: Option<Token>, id: AttemptId) {
         let Some(attempt) = self.get_mut(id) else { return };
         let tenant = attempt.tenant;
-        if let Some(before) = attempt.session.replace(session)
-            && before != session
-            && self.by_session.get(&(tenant, before)) == Some(&id)
-        {
-            self.by_session.remove(&(tenant, before));
+        let before = [
+            session.and_then(|name| attempt.session.replace(name)),
+            message.and_then(|name| attempt.message.replace(name)),
+        ];
+        for name in before.into_iter().flatten() {
+            self.forget_name(tenant, name, id);
         }
-        self.by_session.insert((tenant, session), id);
+        for name in [session, message].into_iter().flatten() {
+            self.by_session.insert((tenant, name), id);
+        }
+    }
+
+    fn forget_name(&mut self, tenant: TenantIx, name: Token, id: AttemptId) {
+        if self.by_session.get(&(tenant, name)) == Some(&id) {
+            self.by_session.remove(&(tenant, name));
+        }
     }
 
     pub(crate) fn get(&self, id: AttemptId) -> Option<&Attempt> {
@@ -176,7 +190,7 @@ impl Attempts {
             .filter(|id| self.get(*id).is_some())
     }
 
-    /// The open attempt of a session.
+    /// The open attempt of a session or message id.
     pub(crate) fn of_session(&self, tenant: TenantIx, session: Token) -> Option<AttemptId> {
         self.by_session
             .get(&(tenant, session))
@@ -210,10 +224,8 @@ impl Attempts {
         if self.by_number.get(&number) == Some(&id) {
             self.by_number.remove(&number);
         }
-        if let Some(session) = attempt.session
-            && self.by_session.get(&(attempt.tenant, session)) == Some(&id)
-        {
-            self.by_session.remove(&(attempt.tenant, session));
+        for name in [attempt.session, attempt.message].into_iter().flatten() {
+            self.forget_name(attempt.tenant, name, id);
         }
     }
 }

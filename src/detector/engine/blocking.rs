@@ -6,8 +6,8 @@ use super::{Due, Effect, Engine};
 use crate::detector::episode::{Accused, BlockEvent, Cover, EpisodeId, Opening, Phase, Wanted};
 use crate::detector::trie::{Place, TenantIx};
 use crate::model::{
-    Activity, Block, BlockAction, BlockChange, DAY, EntityKey, FindingKind, HOUR, Level, Prefix, RecommendedAction,
-    Region,
+    Activity, Block, BlockAction, BlockChange, DAY, EntityKey, Explanation, FindingKind, HOUR, Level, Prefix,
+    RecommendedAction, Region,
 };
 use crate::number_plan;
 
@@ -52,6 +52,7 @@ impl Engine {
         let known = self.episodes.attack_on(tenant, attempt.region);
         let id = known.unwrap_or_else(|| self.open_attack(tenant, attempt, first, Level::Block));
         let crossing = self.crossing(evidence_at, attempt, Level::Block);
+        let explanations = self.explanations(evidence_at, attempt, Level::Block);
         self.drop_unblocked(tenant, id);
         for &prefix in &wanted {
             self.block_one(prefix, is_region, id, attempt, effects);
@@ -60,6 +61,10 @@ impl Engine {
         let now = self.now;
         if let Some(episode) = self.episodes.get_mut(id) {
             episode.level = Level::Block;
+            // A block that rises to a common prefix rests on the evidence of those below.
+            if explanations.iter().all(Explanation::is_refuted) || episode.explanations.is_empty() {
+                episode.explanations = explanations;
+            }
             episode.action = if is_region {
                 RecommendedAction::DisableCountry
             } else {

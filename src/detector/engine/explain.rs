@@ -4,6 +4,7 @@ use super::Engine;
 use super::attempts::Attempt;
 use crate::detector::baseline::region_ceiling;
 use crate::detector::episode::EpisodeId;
+use crate::detector::evidence::Evidence;
 use crate::detector::trie::Place;
 use crate::model::{EvidenceItem, Level, Prefix};
 
@@ -53,9 +54,12 @@ impl Engine {
     }
 
     fn evidence_items(&self, place: Place, attempt: &Attempt) -> Vec<EvidenceItem> {
-        let Some(evidence) = self.trie.get(place).and_then(|n| n.evidence.as_ref()) else {
-            return Vec::new();
-        };
+        let evidence = self.trie.get(place).and_then(|n| n.evidence.as_ref());
+        evidence.map_or_else(Vec::new, |evidence| self.items_of(evidence, place, attempt))
+    }
+
+    /// What a place's evidence says, family by family.
+    pub(super) fn items_of(&self, evidence: &Evidence, place: Place, attempt: &Attempt) -> Vec<EvidenceItem> {
         let k = evidence.best_profile();
         let (parts, seen, since) = (&evidence.parts, &evidence.counters, &evidence.since);
         let share = |count: f64| {

@@ -11,6 +11,10 @@ use crate::model::{MINUTE, Millis, Region, SECOND};
 
 /// Expected approvals outside the dominating region before a stall is believed.
 const EXPECTED_MIN: f64 = 5.0;
+/// Attempts opened this long before the feed's last event may wait for one that never came.
+const LOOK_BACK_MS: i64 = 3 * MINUTE;
+/// Expected approvals since the last timely event up to which the feed counts as alive.
+const UNTOLD_MAX: f64 = 2.0;
 /// Share of the expected conversion that is counted on.
 const CAUTION: f64 = 0.8;
 
@@ -27,18 +31,25 @@ pub(crate) enum HealthChange {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct FeedHealth {
     expected: BTreeMap<Region, f64>,
+    /// Expected approvals since the last verification event that was no straggler.
+    untold: f64,
     last: Millis,
     stalled: Option<Millis>,
+    /// Attempts opened from here until the feed spoke again may have lost their
+    /// verification with it.
+    lost: Option<(Millis, Option<Millis>)>,
 }
 
 impl FeedHealth {
     /// One free attempt that should convert with at least `conversion`.
     pub(crate) fn attempt(&mut self, now: Millis, region: Region, conversion: f64) -> Option<HealthChange> {
         *self.expected.entry(region).or_default() += CAUTION * conversion;
+        self.untold += CAUTION * conversion;
         let sum: f64 = self.expected.values().sum();
         let largest = self.expected.values().copied().fold(0.0, f64::max);
         if self.stalled.is_none() && sum - largest > EXPECTED_MIN && now - self.last > MINUTE {
             self.stalled = Some(now);
+            self.lost = Some((self.last - LOOK_BACK_MS, None));
             return Some(HealthChange::Stalled);
         }
         None
@@ -49,11 +60,27 @@ impl FeedHealth {
         self.expected.clear();
         self.last = now;
         let timely = now - event_time <= 30 * SECOND;
+        if timely {
+            self.untold = 0.0;
+        }
         if self.stalled.is_some_and(|since| timely && now - since >= 20 * SECOND) {
             self.stalled = None;
+            self.lost = self.lost.map(|(from, _)| (from, Some(now)));
             return Some(HealthChange::Recovered);
         }
         None
+    }
+
+    /// Whether the feed has just shown that it is alive and in time, so that an
+    /// approval that is missing is not its fault.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.stalled.is_none() && self.untold < UNTOLD_MAX
+    }
+
+    /// Whether the verification of an attempt opened at `opened` may be lost.
+    pub(crate) fn has_lost(&self, opened: Millis) -> bool {
+        self.lost
+            .is_some_and(|(from, until)| opened >= from && until.is_none_or(|until| opened < until))
     }
 
     /// Whether silence proves nothing at present.

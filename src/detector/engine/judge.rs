@@ -12,7 +12,7 @@ use crate::model::{Level, SECOND};
 /// How long a stage is put off while silence proves nothing.
 const PUT_OFF_MS: i64 = 30 * SECOND;
 /// Widest class that accuses on its own; beyond it is only the region.
-const ACCUSING_CLASS_MAX: u8 = 5;
+pub(super) const ACCUSING_CLASS_MAX: u8 = 5;
 /// First stage of silence after which a walking campaign is looked for.
 const ESCALATING_STAGE: usize = 3;
 
@@ -27,6 +27,9 @@ impl Engine {
         let tenant = &self.tenants[usize::from(attempt.tenant)].name;
         if !app.verifies() || app.health.is_stalled() || !order.verifications_flow(tenant) {
             self.due(self.now + PUT_OFF_MS, Due::Silence(id));
+            return;
+        }
+        if app.health.has_lost(attempt.opened) {
             return;
         }
         let attempt = attempt.clone();
@@ -103,12 +106,7 @@ impl Engine {
     fn refuted(&mut self, place: Place, class: Option<u8>, attempt: &Attempt) -> Option<Level> {
         let floor = libm::exp(self.tuning.floor_alert);
         let evidence = self.trie.get(place)?.evidence.as_ref()?;
-        let attempts_min = if class.is_some() && self.is_under_attack(attempt) {
-            self.tuning.attempts_min_walk
-        } else {
-            self.tuning.attempts_min
-        };
-        if evidence.counters.attempts < attempts_min || !evidence.may_refute(floor) {
+        if evidence.counters.attempts < self.attempts_needed(class, attempt) || !evidence.may_refute(floor) {
             return None;
         }
         self.settle(place, class, attempt);
@@ -118,14 +116,34 @@ impl Engine {
             .find(|level| evidence.refutes_all(&self.lines_at(place, attempt, *level)))
     }
 
+    /// Attempts that a place must have seen before it may accuse.
+    pub(super) fn attempts_needed(&self, class: Option<u8>, attempt: &Attempt) -> f64 {
+        if class.is_some() && self.is_under_attack(attempt) {
+            self.tuning.attempts_min_walk
+        } else {
+            self.tuning.attempts_min
+        }
+    }
+
     /// Pays back what went elsewhere since the place was last visited, so that no
     /// test sees more evidence than the process has.
     fn settle(&mut self, place: Place, class: Option<u8>, attempt: &Attempt) {
         if !self.tuning.enabled.digits {
             return;
         }
+        let (bets, flow) = self.dues(place, class, attempt);
+        let tuning = &self.tuning;
+        if let Some(evidence) = self.trie.get_mut(place).and_then(|n| n.evidence.as_mut()) {
+            let missed = (flow - evidence.flow_seen).max(0.0);
+            evidence.misses(missed, &bets, tuning);
+            evidence.flow_seen = flow.max(evidence.flow_seen);
+        }
+    }
+
+    /// The digits' bets at a place, and the enclosing flow by which they are paid back.
+    pub(super) fn dues(&self, place: Place, class: Option<u8>, attempt: &Attempt) -> (Bets, f64) {
         let tenant = &self.tenants[usize::from(attempt.tenant)];
-        let (bets, flow) = if let Some(class) = class {
+        if let Some(class) = class {
             let flow = tenant.regions.get(&attempt.region).map_or(0.0, |r| r.flow);
             (
                 Bets::of_range(class, self.ceiling_of(place, attempt), &self.tuning),
@@ -135,12 +153,6 @@ impl Engine {
             let own = self.history(place).attempts();
             let root = self.history(Place::Root(attempt.tenant)).attempts();
             (Bets::of_region(region_ceiling(own, root)), tenant.flow)
-        };
-        let tuning = &self.tuning;
-        if let Some(evidence) = self.trie.get_mut(place).and_then(|n| n.evidence.as_mut()) {
-            let missed = (flow - evidence.flow_seen).max(0.0);
-            evidence.misses(missed, &bets, tuning);
-            evidence.flow_seen = flow.max(evidence.flow_seen);
         }
     }
 

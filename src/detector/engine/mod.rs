@@ -8,11 +8,13 @@ mod escalate;
 mod explain;
 mod feed_health;
 mod feedback;
+mod inspect;
 mod judge;
 mod limiting;
 mod lines;
 mod operations;
 mod prices;
+mod receipt;
 mod send;
 mod stats;
 mod tenant;
@@ -224,7 +226,14 @@ impl Engine {
             RoutedBody::Verification { session, outcome, .. } => {
                 self.on_verification(tenant, app, event, *session, *outcome, effects);
             }
-            RoutedBody::Delivery { .. } => {}
+            RoutedBody::Delivery {
+                message_id,
+                session,
+                status,
+                ..
+            } => {
+                self.on_receipt(tenant, app, event, *message_id, *session, *status);
+            }
         }
     }
 

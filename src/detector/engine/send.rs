@@ -133,8 +133,8 @@ impl Engine {
             .attempts
             .get(id)
             .is_some_and(|a| !a.verified && event.time - a.event_time < self.tuning.pending_ms);
-        if pending && let Some(session) = send.session {
-            self.attempts.rename_session(session, id);
+        if pending {
+            self.attempts.rename(send.session, send.message_id, id);
         }
         pending
     }
@@ -194,6 +194,8 @@ impl Engine {
             event_time: event.time,
             number: number.token,
             session: send.session,
+            message: send.message_id,
+            receipted: false,
             block: number.block,
             digits,
             region,

@@ -16,8 +16,8 @@ use sha2::{Digest, Sha256};
 
 use crate::detector::trie::TenantIx;
 use crate::model::{
-    AccusedPrefix, Activity, Currency, EntityKey, EvidenceItem, Finding, FindingKind, FindingUid, HOUR, Level, MINUTE,
-    Micros, Millis, Prefix, RecommendedAction, Region,
+    AccusedPrefix, Activity, Currency, EntityKey, EvidenceItem, Explanation, Finding, FindingKind, FindingUid, HOUR,
+    Level, MINUTE, Micros, Millis, Prefix, RecommendedAction, Region,
 };
 
 /// Number of an episode within its partition.
@@ -53,6 +53,7 @@ pub(crate) struct Episode {
     pub(crate) evidence: Vec<EvidenceItem>,
     pub(crate) log_e_total: f64,
     pub(crate) log_e_threshold: f64,
+    pub(crate) explanations: Vec<Explanation>,
     pub(crate) attempts: u64,
     pub(crate) verified: u64,
     pub(crate) expected_conversion: f64,
@@ -132,6 +133,7 @@ impl Episode {
             evidence: self.evidence.clone(),
             log_e_total: self.log_e_total,
             log_e_threshold: self.log_e_threshold,
+            explanations: self.explanations.clone(),
             attempts: self.attempts,
             verified: self.verified,
             expected_conversion: self.expected_conversion,
@@ -240,6 +242,7 @@ impl Episodes {
             evidence: Vec::new(),
             log_e_total: 0.0,
             log_e_threshold: 0.0,
+            explanations: Vec::new(),
             attempts: 0,
             verified: 0,
             expected_conversion: 0.0,
@@ -252,6 +255,10 @@ impl Episodes {
             sequence: 0,
             reported: 0,
         })
+    }
+
+    pub(crate) fn get(&self, id: EpisodeId) -> Option<&Episode> {
+        self.open.get(&id)
     }
 
     pub(crate) fn get_mut(&mut self, id: EpisodeId) -> Option<&mut Episode> {

@@ -6,5 +6,5 @@ mod episodes;
 mod safelist;
 
 pub(crate) use blocks::{BlockEvent, Blocks, Cover, Phase, Wanted};
-pub(crate) use episodes::{Accused, EpisodeId, Episodes, Opening};
+pub(crate) use episodes::{Accused, Episode, EpisodeId, Episodes, Opening};
 pub(crate) use safelist::Safelist;

@@ -16,6 +16,7 @@ pub(crate) mod attributes;
 pub(crate) mod digits;
 pub(crate) mod launch;
 pub(crate) mod missing_verification;
+pub(crate) mod receipts;
 pub(crate) mod volume;
 
 use serde::{Deserialize, Serialize};
@@ -404,6 +405,17 @@ impl Evidence {
         }
         for (part, factor) in self.parts.verification.iter_mut().zip(ordinary) {
             *part = (*part * factor).clamp(PRODUCT_MIN, PRODUCT_MAX);
+        }
+    }
+
+    /// A receipt: what it makes of the claim that messages do not arrive.
+    pub(crate) fn receipt(&mut self, factor: f64) {
+        for (null, row) in NULLS.iter().zip(&mut self.products) {
+            if null.silence() == Silence::Excused {
+                for product in row.iter_mut() {
+                    *product = (*product * factor).clamp(PRODUCT_MIN, PRODUCT_MAX);
+                }
+            }
         }
     }
 

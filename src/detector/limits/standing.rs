@@ -33,6 +33,11 @@ impl Standing {
         self.by_key.get(key).copied()
     }
 
+    /// The limits that are broken, and what by.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.by_key.keys()
+    }
+
     /// Whether the limit may have one more episode.
     pub(crate) fn has_room(&self, limit: u16) -> bool {
         self.open_of_limit.get(&limit).is_none_or(|open| *open < OPEN_MAX)

@@ -89,6 +89,7 @@ fn finding() -> Finding {
         evidence: Vec::new(),
         log_e_total: 21.0,
         log_e_threshold: 18.0,
+        explanations: Vec::new(),
         attempts: 12,
         verified: 0,
         expected_conversion: 0.6,

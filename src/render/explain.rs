@@ -1,0 +1,482 @@
+//! Why, or why not: what the detector knows of a number, and the story of a
+//! finding, in words that somebody who fights fraud can read without knowing how
+//! the detector is made.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::detector::{BlockView, Inspection, NumberView, PlaceView, TenantView};
+use crate::model::{Explanation, Millis};
+
+/// Digits that the block of 100 leaves open.
+const BLOCK_DIGITS: u8 = 2;
+/// Entries of a timeline that are shown from its beginning, and as many from its end.
+const ENTRIES_SHOWN: usize = 30;
+
+/// What an innocent explanation says, as half of a sentence.
+pub fn innocence(name: &str) -> &'static str {
+    match name {
+        "nothing_unusual" => "ordinary traffic",
+        "outage" => "an outage of a carrier or of the verifications",
+        "launch" => "a launch or a flash crowd",
+        "enrolment" => "a company that enrols its staff",
+        "launch_in_outage" => "a launch during an outage",
+        _ => "another explanation",
+    }
+}
+
+/// Nats as odds: how many times likelier an attack makes it than innocence does.
+fn odds(nats: f64) -> String {
+    let times = |nats: f64| {
+        let value = libm::exp(nats.min(690.0));
+        if value < 9.95 {
+            format!("{value:.1}")
+        } else if value < 1e4 {
+            format!("{value:.0}")
+        } else {
+            format!("{value:.0e}")
+        }
+    };
+    if nats.abs() < 0.05 {
+        "even".to_owned()
+    } else if nats > 0.0 {
+        format!("{} to 1", times(nats))
+    } else {
+        format!("1 to {}", times(-nats))
+    }
+}
+
+/// A share as people read it.
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+/// A number as people read it: no more digits than mean something.
+fn plain(value: f64) -> String {
+    let text = if value.abs() >= 100.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.3}")
+    };
+    match text.split_once('.') {
+        Some((whole, decimals)) if decimals.trim_end_matches('0').is_empty() => whole.to_owned(),
+        Some(_) => text.trim_end_matches('0').to_owned(),
+        None => text,
+    }
+}
+
+/// Everything about a number or range, ending with why it is not blocked, or is.
+/// `typed` is what was asked for: no other form of a number is ever shown.
+pub fn number(typed: &str, inspection: &Inspection) -> String {
+    let mut text = format!("{typed} ({}) at {}\n", inspection.region, inspection.time);
+    if inspection.tenants.is_empty() {
+        text.push_str("\nNo tenant has sent there yet: nothing speaks against it, and nothing is blocked.\n");
+    }
+    for tenant in &inspection.tenants {
+        let _ = writeln!(text, "\nTenant {}", tenant.tenant);
+        let _ = writeln!(text, "  {}\n", conclusion(typed, tenant, inspection.fictitious));
+        circumstances(&mut text, tenant);
+        if let Some(number) = &tenant.number {
+            of_number(&mut text, number);
+        }
+        places(&mut text, tenant);
+    }
+    text
+}
+
+/// One sentence: blocked since when and why, or not blocked because.
+pub fn conclusion(typed: &str, tenant: &TenantView, fictitious: bool) -> String {
+    if let Some(block) = tenant.blocks.iter().find(|block| block.covers) {
+        return blocked(typed, tenant, block);
+    }
+    if fictitious {
+        return format!("{typed} is not blocked because the plan gives it to nobody: it is for tests and films.");
+    }
+    let Some(place) = nearest(tenant) else {
+        return format!("{typed} is not blocked because nothing was seen there lately.");
+    };
+    let (at, nothing_nearer) = match place.prefix {
+        Some(_) => (format!("at {}", place_name(place)), ""),
+        None => (
+            "in the whole country".to_owned(),
+            if tenant.places.iter().any(|p| p.prefix.is_some() && p.since.is_some()) {
+                ""
+            } else {
+                "nothing was seen lately in its own ranges, and "
+            },
+        ),
+    };
+    if tenant.safelisted {
+        return format!("{typed} is not blocked because the safe-list forbids it.");
+    }
+    if !place.mature {
+        return format!(
+            "{typed} is not blocked because too little was seen: {} attempts lately {at}.",
+            plain(place.recent_attempts)
+        );
+    }
+    match place.protector() {
+        Some(protector) if !protector.is_refuted() => {
+            let more = if tenant.verifies && tenant.verifications_flow && tenant.stalled_apps.is_empty() {
+                ""
+            } else {
+                "; silence proves nothing at present, since no verifications arrive"
+            };
+            format!(
+                "{typed} is not blocked because {nothing_nearer}{} still explains what was seen {at}: the evidence against it is {} of {} nats{more}.",
+                innocence(&protector.name),
+                plain(protector.log_e.max(0.0)),
+                plain(protector.line),
+            )
+        }
+        _ => format!(
+            "{typed} is not blocked although every innocent explanation of what was seen {at} is refuted: honest customers live there ({} attempts an hour), and no narrower part stands out.",
+            plain(place.honest_per_hour)
+        ),
+    }
+}
+
+fn blocked(typed: &str, tenant: &TenantView, block: &BlockView) -> String {
+    let finding = block
+        .finding_uid
+        .map_or_else(String::new, |uid| format!(", by finding {uid}"));
+    let why = if block.by_limit {
+        "a limit of your own asked for it"
+    } else {
+        "every innocent explanation was refuted"
+    };
+    let shadow = if tenant.mode == "shadow" {
+        " The tenant is in shadow mode: nothing is to act on it."
+    } else {
+        ""
+    };
+    let with = if block.prefix == typed {
+        String::new()
+    } else {
+        format!(" with {}", block.prefix)
+    };
+    if block.half_open {
+        return format!(
+            "{typed} lies in the half-open block {}: a share is let through and judged until {}{finding}.{shadow}",
+            block.prefix, block.expires_at
+        );
+    }
+    format!(
+        "{typed} is blocked{with} since {} and until {}, because {why}{finding}.{shadow}",
+        block.since, block.expires_at
+    )
+}
+
+/// The place whose best protection is thinnest, of those that may accuse.
+pub fn nearest(tenant: &TenantView) -> Option<&PlaceView> {
+    let margin = |place: &PlaceView| place.protector().map_or(f64::NEG_INFINITY, Explanation::margin);
+    let seen = || tenant.places.iter().filter(|p| p.accuses && p.since.is_some());
+    let mature = seen()
+        .filter(|p| p.mature)
+        .max_by(|a, b| margin(a).total_cmp(&margin(b)));
+    mature.or_else(|| seen().max_by(|a, b| a.recent_attempts.total_cmp(&b.recent_attempts)))
+}
+
+fn place_name(place: &PlaceView) -> String {
+    match (&place.prefix, place.open_digits) {
+        (Some(prefix), Some(BLOCK_DIGITS)) => format!("{prefix} (block of 100)"),
+        (Some(prefix), Some(open)) => format!("{prefix} (10^{open} numbers)"),
+        (Some(prefix), None) => prefix.clone(),
+        (None, _) => "the whole country".to_owned(),
+    }
+}
+
+fn circumstances(text: &mut String, tenant: &TenantView) {
+    let mut line = |sentence: String| {
+        let _ = writeln!(text, "  {sentence}");
+    };
+    if !tenant.verifies {
+        line("No app of the tenant has ever verified a number, so a message without an answer proves nothing.".into());
+    } else if !tenant.verifications_flow {
+        line("No input brings verifications at present, so a message without an answer proves nothing.".into());
+    } else {
+        let share = percent(tenant.conversion_lower_bound);
+        line(format!("Honest people verify at least {share} of their codes here."));
+    }
+    for app in &tenant.stalled_apps {
+        line(format!("The verifications of app {app} have stopped everywhere."));
+    }
+    if tenant.safelisted {
+        line("The safe-list forbids a block here.".into());
+    }
+    for limit in &tenant.limits {
+        line(format!("Your own limit {limit} is broken here."));
+    }
+    if let Some(finding) = &tenant.finding {
+        line(format!(
+            "Finding {} (level {}, since {}) is open here: {} attempts, {}.",
+            finding.uid,
+            finding.level,
+            finding.opened,
+            finding.attempts,
+            named(&finding.prefixes)
+        ));
+    }
+    for block in tenant.blocks.iter().filter(|block| !block.covers).take(5) {
+        line(format!(
+            "Within it {} is blocked until {}.",
+            block.prefix, block.expires_at
+        ));
+    }
+}
+
+fn named(prefixes: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = prefixes.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match prefixes.len() {
+        0 => "no single range".to_owned(),
+        n if n > SHOWN => format!("{shown} and {} more", n - SHOWN),
+        _ => shown,
+    }
+}
+
+fn of_number(text: &mut String, number: &NumberView) {
+    let _ = match number.last_attempt {
+        Some(at) => writeln!(text, "  The number itself was last sent to at {at}."),
+        None => writeln!(text, "  The number itself was not sent to lately."),
+    };
+    for attempt in &number.open {
+        let outcome = match (attempt.verified, attempt.judged) {
+            (true, _) => "verified",
+            (false, true) => "not verified so far",
+            (false, false) => "not verified, and not judged",
+        };
+        let _ = writeln!(
+            text,
+            "  Open attempt of app {} since {}: {outcome}.",
+            attempt.app, attempt.opened
+        );
+    }
+}
+
+fn places(text: &mut String, tenant: &TenantView) {
+    text.push_str("\n  Places, and the evidence against each innocent explanation (in nats, of the nats asked for)\n");
+    for place in &tenant.places {
+        let _ = writeln!(text, "  {}", place_name(place));
+        let _ = writeln!(
+            text,
+            "    honest history {} attempts, {} an hour, at most {} of the traffic around",
+            plain(place.history),
+            plain(place.honest_per_hour),
+            percent(place.honest_share_max),
+        );
+        let Some(since) = place.since else {
+            text.push_str("    nothing was seen lately\n");
+            continue;
+        };
+        let _ = writeln!(
+            text,
+            "    since {since}: {} attempts, {} verified{}",
+            place.attempts,
+            place.verified,
+            if place.accuses {
+                ""
+            } else {
+                "; too wide to accuse by itself"
+            },
+        );
+        explanations(text, "    ", &place.explanations);
+    }
+    if let Some(place) = nearest(tenant).filter(|place| !place.evidence.is_empty()) {
+        let _ = writeln!(text, "\n  What speaks against {}, family by family", place_name(place));
+        for item in &place.evidence {
+            family(
+                text,
+                "  ",
+                &item.family,
+                item.log_e,
+                item.observed,
+                item.expected,
+                &item.text,
+            );
+        }
+    }
+}
+
+fn explanations(text: &mut String, indent: &str, all: &[Explanation]) {
+    for explanation in all {
+        let verdict = if explanation.is_refuted() { "refuted" } else { "stands" };
+        let _ = writeln!(
+            text,
+            "{indent}{:<48} {:>8.2} of {:>6.2}  {verdict}",
+            innocence(&explanation.name),
+            // What is far below nothing is nothing to a reader.
+            explanation.log_e.max(-9.99),
+            explanation.line,
+        );
+    }
+}
+
+fn family(text: &mut String, indent: &str, name: &str, log_e: f64, observed: f64, expected: f64, said: &str) {
+    let _ = writeln!(
+        text,
+        "{indent}{:<22} {log_e:>+8.2} nats, {:<14} observed {}, usual {}",
+        name.replace('_', " "),
+        odds(log_e),
+        plain(observed),
+        plain(expected),
+    );
+    let _ = writeln!(text, "{indent}  {said}");
+}
+
+/// A finding from its first record to its last.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Story {
+    /// Its records as they are published, in their order.
+    pub records: Vec<Value>,
+    /// Where each innocent explanation stood at the accusation behind each record;
+    /// empty where only the records are known.
+    pub explanations: Vec<Vec<Explanation>>,
+    /// What became of its blocks: log time, and a sentence.
+    pub blocks: Vec<(Millis, String)>,
+}
+
+impl Story {
+    /// The whole story in words.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let Some(last) = self.records.last() else {
+            return text;
+        };
+        let string = |pointer: &str| last.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "Finding {} of tenant {}: {}",
+            string("/finding_info/uid"),
+            string("/metadata/tenant_uid"),
+            string("/finding_info/title")
+        );
+        let _ = writeln!(text, "{}.\n", string("/message").trim_end_matches('.'));
+        let _ = writeln!(text, "Level {}, {}.", string("/unmapped/level"), string("/status"));
+        if let Some(moved) = last.pointer("/unmapped/moved_from").and_then(Value::as_str) {
+            let _ = writeln!(text, "It follows finding {moved}: the attack moved on.");
+        }
+        let _ = writeln!(text, "{}", string("/remediation/desc"));
+        self.strongest(&mut text);
+        ranges(&mut text, last);
+        self.timeline(&mut text);
+        text
+    }
+
+    /// The accusation that rests on the most evidence. Ranges that are accused while
+    /// the attack is under way need less.
+    fn strongest(&self, text: &mut String) {
+        let number = |record: &Value, name: &str| record["unmapped"][name].as_f64().unwrap_or_default();
+        let accusations = self.records.iter().enumerate();
+        let strongest = accusations
+            .filter(|(_, record)| number(record, "log_e_threshold") > 0.0)
+            .max_by(|(_, a), (_, b)| number(a, "log_e_total").total_cmp(&number(b, "log_e_total")));
+        let Some((ix, record)) = strongest else { return };
+        let total = number(record, "log_e_total");
+        let _ = writeln!(
+            text,
+            "\nThe strongest accusation, at {}: {total:.2} nats against the best innocent explanation, where {:.2} were asked for (odds of {})",
+            Millis(record["time"].as_i64().unwrap_or_default()),
+            number(record, "log_e_threshold"),
+            odds(total)
+        );
+        for item in list(record, "/unmapped/evidence") {
+            let number = |name: &str| item[name].as_f64().unwrap_or_default();
+            let string = |name: &str| item[name].as_str().unwrap_or_default();
+            family(
+                text,
+                "  ",
+                string("family"),
+                number("log_e"),
+                number("observed"),
+                number("expected"),
+                string("text"),
+            );
+        }
+        if let Some(all) = self.explanations.get(ix).filter(|all| !all.is_empty()) {
+            text.push_str("\nInnocent explanations then: evidence against each, of the nats asked for\n");
+            explanations(text, "  ", all);
+        }
+    }
+
+    /// Records and blocks together, in the order of log time.
+    fn timeline(&self, text: &mut String) {
+        let records = self.records.iter().map(|record| {
+            let at = Millis(record["time"].as_i64().unwrap_or_default());
+            let attempts = record["count"].as_i64().unwrap_or_default();
+            let status = record["status_detail"].as_str().unwrap_or_default();
+            (at, 0, format!("{status} {attempts} attempts."))
+        });
+        let blocks = self.blocks.iter().map(|(at, said)| (*at, 1, said.clone()));
+        let mut all: Vec<(Millis, u8, String)> = records.chain(blocks).collect();
+        all.sort_by_key(|(at, order, _)| (*at, *order));
+        text.push_str("\nTimeline (log time)\n");
+        if let Some(first) = self.records.first().and_then(|record| record["start_time"].as_i64()) {
+            let _ = writeln!(text, "  {}  The first message that counts was sent.", Millis(first));
+        }
+        let hidden = all.len().saturating_sub(2 * ENTRIES_SHOWN);
+        for (n, (at, _, said)) in all.iter().enumerate() {
+            if hidden > 0 && n == ENTRIES_SHOWN {
+                let _ = writeln!(text, "  … {hidden} entries in between …");
+            }
+            if hidden == 0 || n < ENTRIES_SHOWN || n >= ENTRIES_SHOWN + hidden {
+                let _ = writeln!(text, "  {at}  {said}");
+            }
+        }
+    }
+}
+
+fn list<'a>(record: &'a Value, pointer: &str) -> &'a [Value] {
+    record
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+fn ranges(text: &mut String, last: &Value) {
+    let accused = list(last, "/unmapped/prefixes");
+    if accused.is_empty() {
+        return;
+    }
+    text.push_str("\nAccused ranges, and who else lives there\n");
+    for range in accused {
+        let number = |name: &str| range[name].as_f64().unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "  {:<17} {:>5.1} % attack of {} messages; a block hits {} honest messages an hour",
+            range["prefix"].as_str().unwrap_or_default(),
+            100.0 * number("attack_share"),
+            plain(number("sends")),
+            plain(number("honest_per_hour")),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nats_and_numbers_read_as_people_say_them() {
+        for (nats, said) in [
+            (0.0, "even"),
+            (3.0, "20 to 1"),
+            (-1.1, "1 to 3.0"),
+            (21.4, "2e9 to 1"),
+            (1e9, "5e299 to 1"),
+        ] {
+            assert_eq!(odds(nats), said);
+        }
+        for (value, said) in [
+            (0.0, "0"),
+            (0.5, "0.5"),
+            (12.0, "12"),
+            (1_234.56, "1235"),
+            (0.0004, "0"),
+            (100.0, "100"),
+        ] {
+            assert_eq!(plain(value), said);
+        }
+    }
+}
