@@ -44,6 +44,18 @@ impl From<Attributes> for Counters {
     }
 }
 
+/// What became of an attempt's message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Receipt {
+    /// Nothing is known yet.
+    Awaited,
+    /// It arrived, which has not been weighed yet: should an approval follow, it
+    /// tells nothing.
+    Delivered,
+    /// It has been weighed.
+    Weighed,
+}
+
 /// One attempt.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Attempt {
@@ -55,8 +67,8 @@ pub(crate) struct Attempt {
     pub(crate) session: Option<Token>,
     /// Message id of its latest send.
     pub(crate) message: Option<Token>,
-    /// Whether a receipt has told its fate.
-    pub(crate) receipted: bool,
+    /// What its receipts have told.
+    pub(crate) receipt: Receipt,
     pub(crate) block: Prefix,
     pub(crate) digits: u8,
     pub(crate) region: Region,

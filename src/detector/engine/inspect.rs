@@ -133,7 +133,7 @@ impl Engine {
             number: subject.number.unwrap_or(Token(0)),
             session: None,
             message: None,
-            receipted: false,
+            receipt: super::attempts::Receipt::Awaited,
             block,
             digits,
             region,

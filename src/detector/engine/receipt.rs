@@ -2,11 +2,14 @@
 //! an outage at its places.
 
 use super::Engine;
-use super::attempts::AppIx;
+use super::attempts::{AppIx, Attempt, AttemptId, Receipt};
 use crate::detector::evidence::receipts;
 use crate::detector::trie::TenantIx;
 use crate::model::DeliveryStatus;
 use crate::model::log::{RoutedEvent, Token};
+
+/// Stage of silence by which most honest people have answered.
+const ANSWERED_STAGE: usize = 5;
 
 impl Engine {
     /// The first receipt that tells an attempt's fate counts; further ones repeat it
@@ -37,15 +40,34 @@ impl Engine {
         let Some(attempt) = by_name.or_else(by_number).and_then(|id| self.attempts.get_mut(id)) else {
             return;
         };
-        if std::mem::replace(&mut attempt.receipted, true) || !attempt.free {
+        if attempt.receipt != Receipt::Awaited || !attempt.free {
             return;
         }
+        if status == DeliveryStatus::Delivered {
+            attempt.receipt = Receipt::Delivered;
+            return;
+        }
+        attempt.receipt = Receipt::Weighed;
         let attempt = attempt.clone();
-        // A message that arrives does not refute a dead feed of verifications.
+        self.weigh_receipt(&attempt, factor);
+    }
+
+    /// A message that arrived and was not answered in good time, though the feed of
+    /// verifications is alive: no outage explains that.
+    pub(super) fn weigh_delivered(&mut self, attempt: &Attempt, stage: usize, id: AttemptId) {
         let health = &self.apps[attempt.app as usize].health;
-        if !health.is_fresh() || health.has_lost(attempt.opened) {
+        if attempt.receipt != Receipt::Delivered || stage < ANSWERED_STAGE || !health.is_fresh() {
             return;
         }
+        if let Some(known) = self.attempts.get_mut(id) {
+            known.receipt = Receipt::Weighed;
+        }
+        if let Some(factor) = receipts::ratio(DeliveryStatus::Delivered) {
+            self.weigh_receipt(attempt, factor);
+        }
+    }
+
+    fn weigh_receipt(&mut self, attempt: &Attempt, factor: f64) {
         for place in attempt.ranges().map(|(_, p)| p).chain([attempt.region_place()]) {
             if let Some(evidence) = self.trie.get_mut(place).and_then(|n| n.evidence.as_mut()) {
                 evidence.receipt(factor);

@@ -195,7 +195,7 @@ impl Engine {
             number: number.token,
             session: send.session,
             message: send.message_id,
-            receipted: false,
+            receipt: super::attempts::Receipt::Awaited,
             block: number.block,
             digits,
             region,

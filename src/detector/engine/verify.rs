@@ -67,7 +67,7 @@ impl Engine {
                     evidence.since.verified += 1;
                 }
                 if self.tuning.enabled.missing_verification {
-                    evidence.silence(&factors, &factors);
+                    evidence.approval(&factors);
                 }
                 evidence.since.last_event = evidence.since.last_event.max(event.time.min(now));
             }

@@ -408,6 +408,19 @@ impl Evidence {
         }
     }
 
+    /// An approval speaks for every null, also for those that excuse silence: what
+    /// can only lower the evidence needs no bound.
+    pub(crate) fn approval(&mut self, factors: &[f64; PROFILES]) {
+        for row in &mut self.products {
+            for (product, factor) in row.iter_mut().zip(factors) {
+                *product = (*product * factor).max(PRODUCT_MIN);
+            }
+        }
+        for (part, factor) in self.parts.verification.iter_mut().zip(factors) {
+            *part = (*part * factor).max(PRODUCT_MIN);
+        }
+    }
+
     /// A receipt: what it makes of the claim that messages do not arrive.
     pub(crate) fn receipt(&mut self, factor: f64) {
         for (null, row) in NULLS.iter().zip(&mut self.products) {
