@@ -91,7 +91,7 @@ fn usage_errors_say_what_to_change() {
         ),
         (
             &["decode", "--format", "vonage_sms", "x"],
-            "does not decode `vonage_sms` yet",
+            "the format `vonage_sms` is known but not built",
         ),
         (&["demo", "--listen", "0.0.0.0:1"], "choose a loopback address"),
         (&["demo", "--for", "60"], "as in 30s, 10m or 1h"),

@@ -117,6 +117,79 @@ fn two_halves_with_the_state_handed_over_are_the_whole() {
     assert_eq!(moved, 5, "the state at the end is that of one replay");
 }
 
+/// A table of the sends among the events, with their approvals beside them.
+fn table(lines: &[String]) -> Vec<String> {
+    let events = lines.iter().filter_map(|line| serde_json::from_str(line).ok());
+    let mut events: Vec<serde_json::Value> = events
+        .filter(|event: &serde_json::Value| event["to"].is_string())
+        .collect();
+    events.sort_by_key(|event| event["ingest_time"].to_string());
+    let cell = |event: &serde_json::Value, name: &str| event[name].as_str().unwrap_or_default().to_owned();
+    let row = |event: &serde_json::Value| {
+        let names = ["type", "ingest_time", "id", "tenant", "app", "session", "to", "outcome"];
+        format!("{}\n", names.map(|name| cell(event, name)).join(","))
+    };
+    let outcomes = |event: &&serde_json::Value| event["type"] != "delivery";
+    events.iter().filter(outcomes).map(row).collect()
+}
+
+#[test]
+fn a_state_is_handed_from_one_table_to_the_next_and_to_lines() {
+    const HEADER: &str = "type,time,id,tenant,app,session,to,outcome\n";
+    let files = Files::new();
+    let rows = table(&files.lines);
+    let write = |name: &str, rows: &[String]| fs::write(files.path(name), HEADER.to_owned() + &rows.concat()).unwrap();
+    write("all.csv", &rows);
+    files.replay("all.csv", &[]).assert().success();
+    let whole = (files.bytes("all.csv.alerts"), files.bytes("all.csv.blocklist"));
+    assert!(whole.0.len() > 5_000 && !whole.1.is_empty());
+
+    let state = files.path("state");
+    // Rows of one moment stay together: a table is sorted by time within itself.
+    let time = |row: &String| row.split(',').nth(1).unwrap().to_owned();
+    let cut = (rows.len() * 2 / 5..rows.len())
+        .find(|&at| time(&rows[at]) != time(&rows[at - 1]))
+        .unwrap();
+    write("first.csv", &rows[..cut]);
+    write("second.csv", &rows[cut..]);
+    files
+        .replay("first.csv", &[("--save-state", &state)])
+        .assert()
+        .success();
+    files.replay("second.csv", &[("--state", &state)]).assert().success();
+    for (output, whole) in [("alerts", &whole.0), ("blocklist", &whole.1)] {
+        let parts = ["first", "second"].map(|part| files.bytes(&format!("{part}.csv.{output}")));
+        assert!(&parts.concat() == whole, "{output}");
+    }
+    // A finding of the second part is told from both.
+    let told = files.bytes("second.csv.alerts");
+    let told: serde_json::Value = serde_json::from_slice(told.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
+    let uid = told["finding_info"]["uid"].as_str().unwrap();
+    let mut explain = pumpwatch();
+    explain
+        .args(["explain", uid, "--tenant", "acme", "--input"])
+        .arg(files.path("second.csv"));
+    let explained = explain.arg("--state").arg(&state).assert().success();
+    explained.stdout(predicate::str::contains(uid));
+    // What a table left, lines go on from: what was heard lately is known again.
+    files.replay("all", &[("--state", &state)]).assert().success();
+    assert!(files.summary("all")["events"]["duplicate"].as_u64().unwrap() > 1_000);
+}
+
+#[test]
+fn a_comparison_has_no_state() {
+    let files = Files::new();
+    let (state, config) = (files.path("state"), files.path("other.yaml"));
+    fs::write(&config, "{}\n").unwrap();
+    for flag in ["--state", "--save-state"] {
+        let command = &mut files.replay("all", &[(flag, &state), ("--against", &config)]);
+        command.assert().code(2).stderr(predicate::str::contains(format!(
+            "{flag} is the state of one configuration, and --against compares two"
+        )));
+        assert!(!state.exists());
+    }
+}
+
 #[test]
 fn a_state_that_cannot_be_used_gets_a_sentence_and_nothing_is_written() {
     let files = Files::new();

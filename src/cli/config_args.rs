@@ -16,6 +16,16 @@ pub(super) struct ConfigArgs {
 }
 
 impl ConfigArgs {
+    /// As if this file had been named.
+    pub(super) fn of(path: PathBuf) -> Self {
+        Self { config: Some(path) }
+    }
+
+    /// The file that was named.
+    pub(super) fn path(&self) -> Option<&std::path::Path> {
+        self.config.as_deref()
+    }
+
     /// Whether a file was named.
     pub(super) fn is_given(&self) -> bool {
         self.config.is_some()

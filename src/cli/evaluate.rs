@@ -14,6 +14,7 @@ use crate::lab::evaluate::{PUMPWATCH, ablation, detector, peers, sweep};
 use super::atomic::AtomicFile;
 use super::error::{CliError, Exit};
 use super::output::Output;
+use super::own_data::OwnDataArgs;
 use super::progress::Progress;
 
 #[derive(Debug, Args)]
@@ -61,6 +62,9 @@ pub(super) struct EvaluateArgs {
     /// Worlds at a time [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     threads: Option<u16>,
+
+    #[command(flatten)]
+    own_data: OwnDataArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -72,6 +76,13 @@ enum SuiteName {
 }
 
 pub(super) fn execute(args: &EvaluateArgs) -> Result<(), CliError> {
+    if let (Some(input), Some(out)) = (args.own_data.input(), &args.out) {
+        return args.own_data.execute(input, out, !args.no_peers);
+    }
+    if args.own_data.has_idle_config() {
+        let sentence = "--config goes with --input; simulated worlds are judged under the defaults, and --tuning";
+        return Err(CliError::new(Exit::Usage, sentence));
+    }
     let suite = match args.suite {
         SuiteName::Standard => Suite::Standard,
         SuiteName::Long => Suite::Long,
@@ -183,7 +194,7 @@ fn read(path: &Path) -> Result<String, CliError> {
         .map_err(|error| CliError::new(Exit::Input, format!("cannot read {}: {error}", path.display())))
 }
 
-fn make_folder(folder: &Path) -> Result<(), CliError> {
+pub(super) fn make_folder(folder: &Path) -> Result<(), CliError> {
     std::fs::create_dir_all(folder).map_err(|error| {
         let sentence = format!(
             "the folder {} cannot be made: {error}; name one that can",
@@ -193,7 +204,7 @@ fn make_folder(folder: &Path) -> Result<(), CliError> {
     })
 }
 
-fn write(path: &Path, text: &str) -> Result<(), CliError> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
     let mut file = AtomicFile::create(path)?;
     file.write_all(text.as_bytes()).map_err(|error| {
         let sentence = format!("cannot write {}: {error}; is the disk full?", path.display());

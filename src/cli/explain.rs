@@ -10,7 +10,7 @@ use crate::config::{Brokers, Config, Secret};
 use crate::detector::{Inspection, Policy};
 use crate::lab::explain::{Question, Watcher};
 use crate::lab::lines::{BoundedLines, Line};
-use crate::lab::replay::{Sinks, replay_file};
+use crate::lab::replay::{Replay, Sinks, replay};
 use crate::model::Millis;
 use crate::render::explain;
 use crate::stream::ingest::Ingest;
@@ -21,6 +21,8 @@ use super::config_args::ConfigArgs;
 use super::error::{CliError, Exit};
 use super::input::open_input;
 use super::output::Output;
+use super::source_args::SourceArgs;
+use super::wire::{Bar, replay_error};
 use super::{state_file, values};
 
 /// Far more than a finding takes.
@@ -39,7 +41,7 @@ pub(super) struct ExplainArgs {
     #[arg(value_name = "FINDING_UID|NUMBER")]
     what: String,
 
-    /// Fold these canonical events, one JSON object a line, plain, .gz or .zst; `-` is standard input
+    /// Fold these records, one a line, or a table (.csv, .tsv, .parquet); plain, .gz or .zst; `-` is standard input
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     input: Option<PathBuf>,
 
@@ -59,7 +61,7 @@ pub(super) struct ExplainArgs {
     #[arg(long, value_name = "TIME", requires = "events", value_parser = values::time)]
     at: Option<Millis>,
 
-    /// Only what this tenant's traffic shows
+    /// Only what this tenant's traffic shows; records that name no tenant are its own
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
 
@@ -69,6 +71,9 @@ pub(super) struct ExplainArgs {
 
     #[command(flatten)]
     config: ConfigArgs,
+
+    #[command(flatten)]
+    written: SourceArgs,
 }
 
 pub(super) fn execute(args: &ExplainArgs) -> Result<(), CliError> {
@@ -120,24 +125,27 @@ fn fold_file(
     watcher: &mut Watcher,
 ) -> Result<(), CliError> {
     let secret = config.privacy.key.as_ref().map(Secret::expose);
-    let earlier = match (&args.state, state) {
-        (Some(path), Some(bytes)) => Some(state_file::restore(path, &bytes, config, config_given(args, config))?),
-        _ => None,
+    let from = match (&args.state, state) {
+        (Some(path), Some(bytes)) => {
+            Replay::going_on(state_file::restore(path, &bytes, config, config_given(args, config))?)
+        }
+        _ => Replay::new(&config.policy, secret),
     };
-    let input = open_input(path, true).map_err(|error| CliError::input(&error))?;
+    let mut source = args.written.open(path, args.tenant.as_deref())?;
     let mut sinks = Sinks {
         watch: Some(watcher),
-        until: args.at,
         ..Sinks::default()
     };
-    let replayed =
-        replay_file(input, &config.policy, secret, earlier, &mut sinks).map_err(|error| CliError::input(&error))?;
+    let mut bar = Bar::default();
+    let told = &mut |done, of| bar.reach(done, of);
+    let replayed = replay(source.as_mut(), from.until(args.at), &mut sinks, told);
+    let replayed = replayed.map_err(|error| replay_error(&error))?;
+    drop(bar);
     if replayed.summary.records.usable == 0 && args.state.is_none() {
-        let sentence = format!(
-            "{} holds no canonical event that could be used{}; see `pumpwatch schema event`",
-            path.display(),
-            if args.at.is_some() { " before --at" } else { "" }
-        );
+        let mut sentence = source.advice();
+        if let (Some(at), 0) = (args.at, replayed.summary.records.dead_lettered) {
+            sentence = format!("{} holds no event that arrived before --at {at}", path.display());
+        }
         return Err(CliError::new(Exit::Input, sentence));
     }
     Ok(())

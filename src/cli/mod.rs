@@ -4,6 +4,7 @@
 //! [`CliError`]: a sentence and an exit code of the contract.
 
 pub mod atomic;
+mod backtest;
 mod check;
 mod completions;
 mod compose;
@@ -17,12 +18,14 @@ pub mod input;
 mod man;
 mod number;
 mod output;
+mod own_data;
 mod panic;
 pub mod progress;
 mod replay;
 mod run;
 mod schema;
 mod simulate;
+mod source_args;
 mod state_file;
 mod topics;
 mod values;
@@ -69,7 +72,7 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Write simulated traffic, with or without attacks, to a file or to Kafka
     Simulate(simulate::SimulateArgs),
-    /// Measure delays, leaks and false alarms over simulated worlds, beside other rules
+    /// Measure delays, leaks and false alarms over simulated worlds, or report on your own past traffic
     Evaluate(evaluate::EvaluateArgs),
     /// Say why a finding was made, or why a number is blocked or not
     Explain(explain::ExplainArgs),

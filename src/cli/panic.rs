@@ -11,6 +11,10 @@ use super::error::Exit;
 pub(super) fn install_hook() {
     std::panic::set_hook(Box::new(|panic| {
         use std::io::Write;
+        // It is caught there and becomes a sentence about the file.
+        if crate::lab::source::is_guarded() {
+            return;
+        }
         let mut stderr = std::io::stderr().lock();
         let _ = writeln!(stderr, "pumpwatch: {}", sentence(panic.payload(), panic.location()));
         let backtrace = Backtrace::capture();

@@ -1,25 +1,26 @@
 //! `pumpwatch replay`: the same detector over what has been.
 
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, ValueHint};
 
 use crate::config::Brokers;
 use crate::detector::Policy;
+use crate::lab::source::Source;
 use crate::model::Millis;
 
 use super::atomic::AtomicFile;
 use super::config_args::ConfigArgs;
 use super::error::{CliError, Exit};
-use super::input::open_input;
+use super::source_args::TenantSourceArgs;
 use super::state_file::{self, StateArgs};
-use super::{values, wire};
+use super::{backtest, values, wire};
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("source").required(true).args(["input", "from_kafka"]))]
 pub(super) struct ReplayArgs {
-    /// Canonical events, one JSON object a line, plain, .gz or .zst; `-` is standard input
+    /// Records, one a line, or a table (.csv, .tsv, .parquet); plain, .gz or .zst; `-` is standard input
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     input: Option<PathBuf>,
 
@@ -50,14 +51,25 @@ pub(super) struct ReplayArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     summary: Option<PathBuf>,
 
+    /// Fold the same events under this configuration too, and print what appears, vanishes and moves
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    against: Option<PathBuf>,
+
+    /// With --against: write the comparison here, one JSON object
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "against")]
+    comparison: Option<PathBuf>,
+
+    #[command(flatten)]
+    written: TenantSourceArgs,
+
     #[command(flatten)]
     state: StateArgs,
 }
 
 /// Where the events of a replay come from.
 pub(super) enum ReplaySource {
-    /// A file of canonical events; its errors are sentences.
-    File(Box<dyn BufRead + Send>),
+    /// The records of a file.
+    File(Box<dyn Source>),
     /// The internal log, `from` (inclusive) and `to` (exclusive) in log time.
     /// `policy`: under the given configuration instead of the one in the log.
     Kafka {
@@ -96,14 +108,20 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
         ));
     }
     refuse_equal_outputs(args)?;
+    refuse_state_of_two(args)?;
     let brokers = if args.from_kafka {
         Brokers::Required
     } else {
         Brokers::Optional
     };
     let config = args.config.load(brokers)?;
+    let against = args
+        .against
+        .clone()
+        .map(|path| ConfigArgs::of(path).load(Brokers::Optional));
+    let against = against.transpose()?;
     let source = match &args.input {
-        Some(path) => ReplaySource::File(open_input(path, true).map_err(|error| CliError::input(&error))?),
+        Some(path) => ReplaySource::File(args.written.open(path)?),
         None => ReplaySource::Kafka {
             from: args.from,
             to: args.to,
@@ -113,6 +131,7 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
     let create = |path: &Option<PathBuf>| path.as_deref().map(AtomicFile::create).transpose();
     let (mut alerts, mut blocklist, mut summary) =
         (create(&args.alerts)?, create(&args.blocklist)?, create(&args.summary)?);
+    let mut comparison = create(&args.comparison)?;
     let saved_file = args.state.create()?;
     let mut saved = saved_file.is_some().then(Vec::new);
     let earlier = match (args.state.state.clone(), args.state.read()?) {
@@ -133,11 +152,22 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
         },
         saved: saved.as_mut(),
     };
-    let verdict = wire::replay(&config, source, earlier, sinks)?;
+    let verdict = match (&args.against, &against) {
+        (Some(path), Some(against)) => {
+            let found = backtest::backtest([&config, against], source, sinks)?;
+            if let Some(out) = &mut comparison {
+                backtest::write_json(out, &found.comparison)?;
+            }
+            // The comparison takes the summary's place on standard output.
+            printed = backtest::shown(&found.comparison, args.config.path(), path).into_bytes();
+            found.verdict
+        }
+        _ => wire::replay(&config, source, earlier, sinks)?,
+    };
     if let (Some(file), Some(bytes)) = (saved_file, saved) {
         state_file::write(file, &bytes)?;
     }
-    for file in [alerts, blocklist, summary].into_iter().flatten() {
+    for file in [alerts, blocklist, summary, comparison].into_iter().flatten() {
         file.commit()?;
     }
     let mut output = super::output::Output::new();
@@ -146,12 +176,30 @@ pub(super) fn execute(args: &ReplayArgs) -> Result<(), CliError> {
     verdict
 }
 
+/// A state is of one configuration, and the blocks that stand in it are not in the
+/// account of a comparison.
+fn refuse_state_of_two(args: &ReplayArgs) -> Result<(), CliError> {
+    let flag = match (&args.state.state, &args.state.save_state) {
+        _ if args.against.is_none() => return Ok(()),
+        (None, None) => return Ok(()),
+        (Some(_), _) => "--state",
+        (None, Some(_)) => "--save-state",
+    };
+    Err(CliError::new(
+        Exit::Usage,
+        format!(
+            "{flag} is the state of one configuration, and --against compares two from the beginning; leave one of them out"
+        ),
+    ))
+}
+
 /// Two outputs in one file would overwrite each other at the end.
 fn refuse_equal_outputs(args: &ReplayArgs) -> Result<(), CliError> {
     let named: Vec<(&str, &Path)> = [
         ("--alerts", &args.alerts),
         ("--blocklist", &args.blocklist),
         ("--summary", &args.summary),
+        ("--comparison", &args.comparison),
         ("--save-state", &args.state.save_state),
     ]
     .into_iter()

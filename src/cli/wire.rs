@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::Config;
-use crate::detector::Effect;
-use crate::lab::replay::{EpisodeCounter, Events, Records, Sinks, Summary, peak_rss_bytes, replay_file};
+use crate::lab::replay::{Accounts, Replay, ReplayError, Replayed, Sinks, Summary, replay as replay_source};
+use crate::lab::source::Source;
 use crate::number_plan::metadata_version;
-use crate::render::{blocklist, ocsf};
 use crate::stream::check::{Gravity, check as check_stream};
 use crate::stream::outputs::{Creation, create, describe, wanted};
 use crate::stream::{LogHandover, ReplayOptions, ReplaySink, Role, Said, Shutdown, StreamSettings, continue_log};
@@ -21,6 +20,7 @@ use super::output::Output;
 use super::progress::Progress;
 use super::replay::{Earlier, ReplaySinks, ReplaySource};
 use super::run::RunRole;
+use super::source_args::refused;
 use super::state_file::restore;
 
 /// Runs until a signal, then drains.
@@ -158,33 +158,39 @@ pub(super) fn replay(
         summary: out,
         saved,
     } = sinks;
+    let mut sinks = Sinks {
+        alerts,
+        blocklist,
+        state: saved,
+        ..Sinks::default()
+    };
     match source {
-        ReplaySource::File(reader) => {
+        ReplaySource::File(mut source) => {
             let secret = config.privacy.key.as_ref().map(crate::config::Secret::expose);
-            let earlier = earlier
-                .map(|e| restore(&e.path, &e.bytes, config, e.config_given))
-                .transpose()?;
-            let mut files = Sinks {
-                alerts,
-                blocklist,
-                state: saved,
-                ..Sinks::default()
+            let replay = match earlier {
+                Some(e) => Replay::going_on(restore(&e.path, &e.bytes, config, e.config_given)?),
+                None => Replay::new(&config.policy, secret),
             };
-            let replayed =
-                replay_file(reader, &config.policy, secret, earlier, &mut files).map_err(|e| CliError::input(&e))?;
+            let mut bar = Bar::default();
+            let replayed = replay_source(source.as_mut(), replay, &mut sinks, &mut |done, of| {
+                bar.reach(done, of);
+            })
+            .map_err(|error| replay_error(&error))?;
+            drop(bar);
             write_summary(out, &replayed.summary)?;
-            Ok(report_refused(&replayed))
+            Ok(report_refused(&replayed, source.as_ref()))
         }
         ReplaySource::Kafka { from, to, policy } => {
             let settings = stream_settings(config)?;
             let policy = policy.then(|| settings.policy.clone());
+            let saved = sinks.state.take();
             let mut handover = LogHandover {
                 state: earlier.map(|earlier| earlier.bytes),
                 save: saved.is_some(),
                 saved: None,
             };
             let options = ReplayOptions { from, to, policy };
-            replay_kafka(&settings, &options, &mut handover, alerts, blocklist, out)?;
+            replay_kafka(&settings, &options, &mut handover, sinks, out)?;
             if let (Some(saved), Some(bytes)) = (saved, handover.saved) {
                 *saved = bytes;
             }
@@ -193,20 +199,50 @@ pub(super) fn replay(
     }
 }
 
-fn write_summary(out: &mut dyn Write, summary: &Summary) -> Result<(), CliError> {
+/// A bar that appears with the first that is told.
+#[derive(Default)]
+pub(super) struct Bar(Option<Progress>);
+
+impl Bar {
+    pub(super) fn reach(&mut self, done: u64, of: u64) {
+        self.0
+            .get_or_insert_with(|| Progress::items(of, "events"))
+            .reach(done, of);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish();
+        }
+    }
+}
+
+/// Reading fails with 65, writing with 70.
+pub(super) fn replay_error(error: &ReplayError) -> CliError {
+    match error {
+        ReplayError::Source(error) => refused(error),
+        ReplayError::Output(error) => CliError::stdout(error),
+    }
+}
+
+pub(super) fn write_summary(out: &mut dyn Write, summary: &Summary) -> Result<(), CliError> {
     let mut line = serde_json::to_vec(summary).expect("a summary always serialises");
     line.push(b'\n');
     out.write_all(&line).map_err(|error| CliError::stdout(&error))
 }
 
-/// The first refused lines on standard error; a file without one usable line is
-/// an error after all.
-fn report_refused(replayed: &crate::lab::replay::Replayed) -> Result<(), CliError> {
-    for (line, refusal) in &replayed.refused {
+/// The first refused records on standard error; a file without one usable record
+/// is an error after all.
+pub(super) fn report_refused(replayed: &Replayed, source: &dyn Source) -> Result<(), CliError> {
+    let unit = source.unit();
+    for (place, refused) in &replayed.refused {
         let _ = writeln!(
             io::stderr(),
-            "pumpwatch: line {line} is not used ({}): {refusal}",
-            refusal.class_name()
+            "pumpwatch: {unit} {place} is not used ({}): {}",
+            refused.class,
+            refused.detail
         );
     }
     let records = replayed.summary.records;
@@ -215,49 +251,32 @@ fn report_refused(replayed: &crate::lab::replay::Replayed) -> Result<(), CliErro
         let more = records.dead_lettered - shown;
         let _ = writeln!(
             io::stderr(),
-            "pumpwatch: {more} more lines are not used; the summary counts them all"
+            "pumpwatch: {more} more {unit}s are not used; the summary counts them all"
         );
     }
-    match (records.usable, records.dead_lettered) {
-        (0, 0) => Err(CliError::new(
+    match (records.usable, records.ignored, records.dead_lettered) {
+        (0, 0, 0) => Err(CliError::new(
             Exit::Input,
-            "the input is empty; it must hold one canonical event a line",
+            format!("the input is empty; it must hold one event a {unit}"),
         )),
-        (0, _) => Err(CliError::new(
+        (0, ignored, 0) => Err(CliError::new(
             Exit::Input,
-            "no line of the input is a canonical event; see `pumpwatch schema event`, or `pumpwatch decode` for other formats",
+            format!("the input holds no SMS event: all of its {ignored} records are about something else"),
         )),
+        (0, ..) => Err(CliError::new(Exit::Input, source.advice())),
         _ => Ok(()),
     }
 }
 
-struct LogSink<'a, 'b> {
-    alerts: Option<&'a mut dyn Write>,
-    blocklist: Option<&'b mut dyn Write>,
-    episodes: EpisodeCounter,
+struct LogSink<'a> {
+    sinks: Sinks<'a>,
     progress: Option<Progress>,
     done: u64,
 }
 
-impl ReplaySink for LogSink<'_, '_> {
+impl ReplaySink for LogSink<'_> {
     fn said(&mut self, said: Said) -> io::Result<()> {
-        match said.effect {
-            Effect::Finding(finding) => {
-                self.episodes.add(finding.uid.0, finding.kind, finding.level);
-                if let Some(out) = self.alerts.as_deref_mut() {
-                    out.write_all(&ocsf::finding(&finding).value)?;
-                    out.write_all(b"\n")?;
-                }
-            }
-            Effect::Block(time, change) => {
-                if let Some(out) = self.blocklist.as_deref_mut() {
-                    out.write_all(&blocklist::line(time, &change))?;
-                    out.write_all(b"\n")?;
-                }
-            }
-            Effect::Stats(_) | Effect::Audit(_) => {}
-        }
-        Ok(())
+        self.sinks.take(&said.effect)
     }
 
     fn progress(&mut self, done: u64, of: u64) {
@@ -271,31 +290,23 @@ fn replay_kafka(
     settings: &StreamSettings,
     options: &ReplayOptions,
     handover: &mut LogHandover,
-    alerts: Option<&mut dyn Write>,
-    blocklist: Option<&mut dyn Write>,
+    sinks: Sinks<'_>,
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
     let began = Instant::now();
     let mut sink = LogSink {
-        alerts,
-        blocklist,
-        episodes: EpisodeCounter::default(),
+        sinks,
         progress: None,
         done: 0,
     };
     let folded = continue_log(settings, options, handover, &mut sink)?;
-    let elapsed = began.elapsed().as_secs_f64();
-    let events: Events = folded.events.into();
-    let total = events.counted + events.duplicate + events.late + events.quarantined;
-    let summary = Summary {
-        records: Records::from(folded.records),
-        events,
-        findings: sink.episodes.counts(),
-        first_time: folded.first_time.map(|t| t.to_string()),
-        last_time: folded.last_time.map(|t| t.to_string()),
-        elapsed_seconds: elapsed,
-        events_per_second: if elapsed > 0.0 { total as f64 / elapsed } else { 0.0 },
-        peak_rss_bytes: peak_rss_bytes(),
-    };
+    let summary = Summary::new(&Accounts {
+        records: folded.records,
+        events: folded.events,
+        findings: sink.sinks.episodes.counts(),
+        first_time: folded.first_time,
+        last_time: folded.last_time,
+        began,
+    });
     write_summary(out, &summary)
 }

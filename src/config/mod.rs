@@ -29,7 +29,7 @@ use crate::render::schema::of_input;
 
 pub use env::ENV_PREFIX;
 pub use error::ConfigError;
-pub use format::{DEFAULT_FORMAT, FORMATS, check_format};
+pub use format::{DEFAULT_FORMAT, check_format};
 pub use kafka::{Kafka, PropertyValue};
 pub use secret::{REDACTED, SECRET_BYTES_MAX, Secret, SecretError, read_secret};
 pub use units::{Size, Span};
@@ -104,7 +104,7 @@ impl Topics {
 pub struct InputTopic {
     /// Its name.
     pub topic: String,
-    /// One of [`FORMATS`].
+    /// A format that [`check_format`] accepts.
     pub format: String,
     /// The tenant where records name none.
     pub tenant: Option<CompactString>,

@@ -205,6 +205,13 @@ impl Fold {
         }
     }
 
+    /// A further part of a usable record that was counted before: a row of a table
+    /// may hold a send and, later, its verification.
+    pub fn further(&mut self, events: impl IntoIterator<Item = Event>, ingest_time: Millis, effects: &mut Vec<Effect>) {
+        self.counts.usable = self.counts.usable.saturating_sub(1);
+        self.usable(events, ingest_time, effects);
+    }
+
     /// One record that means no event.
     pub fn ignored(&mut self) {
         self.counts.ignored += 1;

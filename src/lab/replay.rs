@@ -1,20 +1,23 @@
-//! A file of canonical events through the detector.
+//! The records of a file through the detector.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::time::Instant;
 
 use serde::Serialize;
+use thiserror::Error;
 
 use super::fold::Fold;
-use super::lines::{BoundedLines, Line};
-use crate::decode::{Decoded, RECORD_BYTES_MAX, RecordMeta, Refusal, RefusalReason, decode_feedback, decode_line};
+use super::source::{Refused, Source, SourceError, What};
 use crate::detector::{Effect, EventCounts, Policy, Tuning};
 use crate::model::log::RecordCounts;
 use crate::model::{FindingKind, Level, Millis};
 use crate::render::{blocklist, ocsf};
 
-/// Refused lines that are reported one by one; all of them are counted.
+/// Refused records that are reported one by one; all of them are counted.
 const SHOWN_MAX: usize = 5;
+
+/// Items between two calls of the progress.
+const TOLD_EVERY: u64 = 4_096;
 
 /// Where a replay writes; `None` is not wanted.
 #[derive(Default)]
@@ -23,13 +26,13 @@ pub struct Sinks<'a> {
     pub alerts: Option<&'a mut dyn Write>,
     /// One change of the blocklist a line.
     pub blocklist: Option<&'a mut dyn Write>,
-    /// The state after the last line, before its moment has passed: what a fold
-    /// of the next file begins with.
+    /// Episodes, counted by the highest level that they reach.
+    pub episodes: EpisodeCounter,
+    /// The state after the last record, before its moment has passed: what a
+    /// replay of the next file begins with.
     pub state: Option<&'a mut Vec<u8>>,
     /// Looks on.
     pub watch: Option<&'a mut dyn Watch>,
-    /// Nothing that arrives later is taken.
-    pub until: Option<Millis>,
 }
 
 /// Looks on while a replay runs.
@@ -39,6 +42,35 @@ pub trait Watch {
 
     /// The replay is over.
     fn ended(&mut self, fold: &Fold);
+}
+
+impl Sinks<'_> {
+    /// Writes what the detector says.
+    ///
+    /// # Errors
+    /// What writing fails with.
+    pub fn take(&mut self, effect: &Effect) -> io::Result<()> {
+        if let Some(watch) = self.watch.as_deref_mut() {
+            watch.said(effect);
+        }
+        match effect {
+            Effect::Finding(finding) => {
+                self.episodes.add(finding.uid.0, finding.kind, finding.level);
+                if let Some(out) = self.alerts.as_deref_mut() {
+                    out.write_all(&ocsf::finding(finding).value)?;
+                    out.write_all(b"\n")?;
+                }
+            }
+            Effect::Block(time, change) => {
+                if let Some(out) = self.blocklist.as_deref_mut() {
+                    out.write_all(&blocklist::line(*time, change))?;
+                    out.write_all(b"\n")?;
+                }
+            }
+            Effect::Stats(_) | Effect::Audit(_) => {}
+        }
+        Ok(())
+    }
 }
 
 /// What a replay did: the contract's summary.
@@ -90,6 +122,42 @@ pub struct Findings {
     pub operational: u64,
 }
 
+/// What a summary is put together from.
+#[derive(Clone, Copy, Debug)]
+pub struct Accounts {
+    /// Records, by what became of them.
+    pub records: RecordCounts,
+    /// Events, by what became of them.
+    pub events: EventCounts,
+    /// Episodes.
+    pub findings: Findings,
+    /// Earliest and latest arrival of a usable record.
+    pub first_time: Option<Millis>,
+    /// See `first_time`.
+    pub last_time: Option<Millis>,
+    /// When the replay began.
+    pub began: Instant,
+}
+
+impl Summary {
+    /// The summary of a replay that has just ended.
+    pub fn new(accounts: &Accounts) -> Self {
+        let elapsed = accounts.began.elapsed().as_secs_f64();
+        let events: Events = accounts.events.into();
+        let total = events.counted + events.duplicate + events.late + events.quarantined;
+        Self {
+            records: accounts.records.into(),
+            events,
+            findings: accounts.findings,
+            first_time: accounts.first_time.map(|t| t.to_string()),
+            last_time: accounts.last_time.map(|t| t.to_string()),
+            elapsed_seconds: elapsed,
+            events_per_second: if elapsed > 0.0 { total as f64 / elapsed } else { 0.0 },
+            peak_rss_bytes: peak_rss_bytes(),
+        }
+    }
+}
+
 impl From<RecordCounts> for Records {
     fn from(c: RecordCounts) -> Self {
         Self {
@@ -138,162 +206,170 @@ impl EpisodeCounter {
     }
 }
 
-/// A replay's result: the summary, and the first lines that were refused.
+/// A replay's result: the summary, and the first records that were refused.
 #[derive(Debug)]
 pub struct Replayed {
     /// The contract's summary.
     pub summary: Summary,
-    /// Number and reason of the first refused lines.
-    pub refused: Vec<(u64, Refusal)>,
+    /// Place and reason of the first refused records.
+    pub refused: Vec<(u64, Refused)>,
 }
 
-struct Replay<'a, 'b> {
+/// Why a replay cannot go on.
+#[derive(Debug, Error)]
+pub enum ReplayError {
+    /// The source cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// An output cannot be written.
+    #[error(transparent)]
+    Output(io::Error),
+}
+
+/// One detector over the records of a source.
+#[derive(Debug)]
+pub struct Replay {
     fold: Fold,
-    sinks: &'a mut Sinks<'b>,
     effects: Vec<Effect>,
-    episodes: EpisodeCounter,
-    refused: Vec<(u64, Refusal)>,
+    refused: Vec<(u64, Refused)>,
     first: Option<Millis>,
     last: Option<Millis>,
     clock: Millis,
-    over: bool,
+    until: Option<Millis>,
+    is_over: bool,
+    began: Instant,
 }
 
-/// Replays `input`, one canonical event a line, under `policy`, or going on from
-/// an earlier fold. The summary is about this input only.
+/// Puts the records of `source` before `replay` to the end. `told` hears how many
+/// of how many are done, where the source knows. The summary is about this source
+/// only.
 ///
 /// # Errors
-/// What reading or writing fails with. Lines that cannot be used are counted, not
-/// errors.
-pub fn replay_file(
-    input: impl BufRead,
-    policy: &Policy,
-    secret: Option<&[u8]>,
-    earlier: Option<Fold>,
+/// What reading or writing fails with. Records that cannot be used are counted,
+/// not errors.
+pub fn replay(
+    source: &mut dyn Source,
+    mut replay: Replay,
     sinks: &mut Sinks<'_>,
-) -> io::Result<Replayed> {
-    let began = Instant::now();
-    let mut effects = Vec::new();
-    let fold = earlier.unwrap_or_else(|| Fold::new(policy, Tuning::default(), secret, &mut effects));
-    let clock = fold.clock();
-    let mut replay = Replay {
-        fold,
-        sinks,
-        effects,
-        episodes: EpisodeCounter::default(),
-        refused: Vec::new(),
-        first: None,
-        last: None,
-        clock,
-        over: false,
-    };
-    let mut lines = BoundedLines::new(input, RECORD_BYTES_MAX);
-    let mut number = 0;
-    while !replay.over
-        && let Some(line) = lines.next_line()?
+    told: &mut dyn FnMut(u64, u64),
+) -> Result<Replayed, ReplayError> {
+    let mut items = 0_u64;
+    while !replay.is_over
+        && let Some(item) = source.next_item()?
     {
-        number += 1;
-        match line {
-            Line::Whole(bytes) => replay.line(number, bytes),
-            Line::TooLong { len } => replay.refuse(number, Refusal::too_large(len)),
+        replay.take(item.place, item.what);
+        replay.publish(|effect| sinks.take(effect))?;
+        items += 1;
+        if items.is_multiple_of(TOLD_EVERY)
+            && let Some((done, of)) = source.progress()
+        {
+            told(done, of);
         }
-        replay.publish()?;
     }
-    match (replay.sinks.state.take(), replay.sinks.until) {
-        (Some(state), _) => *state = replay.fold.to_snapshot(&mut replay.effects),
-        (None, Some(until)) if replay.over => replay.fold.tell_time(until + 1, &mut replay.effects),
-        (None, _) => replay.fold.finish(&mut replay.effects),
+    match sinks.state.take() {
+        Some(state) => *state = replay.save(),
+        None => replay.finish(),
     }
-    replay.publish()?;
-    if let Some(watch) = replay.sinks.watch.as_deref_mut() {
+    replay.publish(|effect| sinks.take(effect))?;
+    if let Some(watch) = sinks.watch.as_deref_mut() {
         watch.ended(&replay.fold);
     }
-    Ok(replay.result(began))
+    Ok(replay.result(sinks.episodes.counts()))
 }
 
-impl Replay<'_, '_> {
-    fn line(&mut self, number: u64, bytes: &[u8]) {
-        // A line without a time of its own arrives with the line before it.
-        let meta = RecordMeta {
-            record_time: self.clock,
-            default_tenant: None,
-            default_app: None,
-        };
-        match decode_line(&meta, bytes) {
-            Ok(line) => {
-                let at = line.ingest_time;
-                match line.decoded {
-                    Decoded::Usable(_) if self.sinks.until.is_some_and(|until| at > until) => self.over = true,
-                    Decoded::Usable(events) => {
-                        self.saw(at);
-                        self.fold.usable(events, at, &mut self.effects);
-                    }
-                    Decoded::Ignored(_) => self.fold.ignored(),
+impl Replay {
+    /// A detector that knows nothing, under a policy.
+    pub fn new(policy: &Policy, secret: Option<&[u8]>) -> Self {
+        let mut effects = Vec::new();
+        let fold = Fold::new(policy, Tuning::default(), secret, &mut effects);
+        Self {
+            effects,
+            ..Self::going_on(fold)
+        }
+    }
+
+    /// Goes on from an earlier fold.
+    pub fn going_on(fold: Fold) -> Self {
+        Self {
+            clock: fold.clock(),
+            fold,
+            effects: Vec::new(),
+            refused: Vec::new(),
+            first: None,
+            last: None,
+            until: None,
+            is_over: false,
+            began: Instant::now(),
+        }
+    }
+
+    /// Takes nothing that arrives later than `until`.
+    #[must_use]
+    pub fn until(self, until: Option<Millis>) -> Self {
+        Self { until, ..self }
+    }
+
+    /// One record, by its place in the source.
+    pub fn take(&mut self, place: u64, what: What) {
+        match what {
+            What::Usable { at, .. } if self.until.is_some_and(|until| at > until) => self.is_over = true,
+            What::Usable { events, at, is_further } => {
+                self.clock = self.clock.max(at);
+                self.first = Some(self.first.map_or(at, |first| first.min(at)));
+                self.last = Some(self.clock);
+                if is_further {
+                    self.fold.further(events, at, &mut self.effects);
+                } else {
+                    self.fold.usable(events, at, &mut self.effects);
                 }
             }
-            Err(refusal) if refusal.reason == RefusalReason::UnknownType => match decode_feedback(&meta, Some(bytes)) {
-                Ok(feedback) => {
-                    let at = self.clock;
-                    self.fold.feedback(feedback, at, &mut self.effects);
+            What::Ignored => self.fold.ignored(),
+            // A command arrives with the record before it.
+            What::Feedback(feedback) => self.fold.feedback(feedback, self.clock, &mut self.effects),
+            What::Refused(refused) => {
+                self.fold.dead_lettered();
+                if self.refused.len() < SHOWN_MAX {
+                    self.refused.push((place, refused));
                 }
-                Err(_) => self.refuse(number, refusal),
-            },
-            Err(refusal) => self.refuse(number, refusal),
+            }
         }
     }
 
-    fn saw(&mut self, at: Millis) {
-        self.clock = self.clock.max(at);
-        self.first = Some(self.first.map_or(at, |first| first.min(at)));
-        self.last = Some(self.clock);
-    }
-
-    fn refuse(&mut self, number: u64, refusal: Refusal) {
-        self.fold.dead_lettered();
-        if self.refused.len() < SHOWN_MAX {
-            self.refused.push((number, refusal));
+    /// No more records come.
+    pub fn finish(&mut self) {
+        match self.until {
+            Some(until) if self.is_over => self.fold.tell_time(until + 1, &mut self.effects),
+            _ => self.fold.finish(&mut self.effects),
         }
     }
 
-    fn publish(&mut self) -> io::Result<()> {
+    /// The state, to go on later with the records that come next; in place of
+    /// [`Replay::finish`], which decides what the last moment's passing would.
+    pub fn save(&mut self) -> Vec<u8> {
+        self.fold.to_snapshot(&mut self.effects)
+    }
+
+    /// Hands over what the detector has said since the last time.
+    ///
+    /// # Errors
+    /// What `publish` fails with.
+    pub fn publish(&mut self, mut publish: impl FnMut(&Effect) -> io::Result<()>) -> Result<(), ReplayError> {
         for effect in self.effects.drain(..) {
-            if let Some(watch) = self.sinks.watch.as_deref_mut() {
-                watch.said(&effect);
-            }
-            match effect {
-                Effect::Finding(finding) => {
-                    self.episodes.add(finding.uid.0, finding.kind, finding.level);
-                    if let Some(out) = self.sinks.alerts.as_deref_mut() {
-                        out.write_all(&ocsf::finding(&finding).value)?;
-                        out.write_all(b"\n")?;
-                    }
-                }
-                Effect::Block(time, change) => {
-                    if let Some(out) = self.sinks.blocklist.as_deref_mut() {
-                        out.write_all(&blocklist::line(time, &change))?;
-                        out.write_all(b"\n")?;
-                    }
-                }
-                Effect::Stats(_) | Effect::Audit(_) => {}
-            }
+            publish(&effect).map_err(ReplayError::Output)?;
         }
         Ok(())
     }
 
-    fn result(self, began: Instant) -> Replayed {
-        let elapsed = began.elapsed().as_secs_f64();
-        let events: Events = self.fold.event_counts().into();
-        let total = events.counted + events.duplicate + events.late + events.quarantined;
-        let summary = Summary {
-            records: self.fold.record_counts().into(),
-            events,
-            findings: self.episodes.counts(),
-            first_time: self.first.map(|t| t.to_string()),
-            last_time: self.last.map(|t| t.to_string()),
-            elapsed_seconds: elapsed,
-            events_per_second: if elapsed > 0.0 { total as f64 / elapsed } else { 0.0 },
-            peak_rss_bytes: peak_rss_bytes(),
-        };
+    /// The result, after [`Replay::finish`] or [`Replay::save`].
+    pub fn result(self, findings: Findings) -> Replayed {
+        let summary = Summary::new(&Accounts {
+            records: self.fold.record_counts(),
+            events: self.fold.event_counts(),
+            findings,
+            first_time: self.first,
+            last_time: self.last,
+            began: self.began,
+        });
         Replayed {
             summary,
             refused: self.refused,

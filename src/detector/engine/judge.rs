@@ -83,12 +83,11 @@ impl Engine {
             }
             match self.refuted(place, class, &attempt) {
                 Some(Level::Block) => {
-                    let blocked = match class {
-                        Some(class) => self.accuse_range(place, class, &attempt, effects),
-                        None => {
-                            self.put_under_attack(&attempt);
-                            self.accuse_region(&attempt, effects)
-                        }
+                    let blocked = if let Some(class) = class {
+                        self.accuse_range(place, class, &attempt, effects)
+                    } else {
+                        self.put_under_attack(&attempt);
+                        self.accuse_region(&attempt, effects)
                     };
                     if blocked {
                         return;

@@ -506,8 +506,7 @@ fn attribute_ratios(
     if on.geography {
         ratios.geography = attributes::bet(has.missing, seen.missing, seen.attempts, bounds.missing, lead.missing);
         if !has.missing {
-            ratios.geography *=
-                attributes::bet(has.odd, seen.odd, seen.attempts - seen.missing, bounds.odd, lead.odd);
+            ratios.geography *= attributes::bet(has.odd, seen.odd, seen.attempts - seen.missing, bounds.odd, lead.odd);
         }
     }
     if on.device && !has.missing {

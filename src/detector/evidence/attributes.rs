@@ -20,7 +20,9 @@ pub(crate) fn bet(present: bool, seen: f64, attempts: f64, bound: f64, lead: f64
     if bound >= BOUND_MAX {
         return 1.0;
     }
-    let rate = ((seen + PSEUDO * lead.max(bound)) / (attempts + PSEUDO)).max(bound).min(RATE_MAX);
+    let rate = ((seen + PSEUDO * lead.max(bound)) / (attempts + PSEUDO))
+        .max(bound)
+        .min(RATE_MAX);
     if rate <= bound {
         return 1.0;
     }

@@ -35,13 +35,19 @@ impl Bets {
     /// An attempt inside: against ordinary traffic, and against a launch.
     pub(crate) fn inside(&self, tuning: &Tuning) -> ([f64; PROFILES], [f64; PROFILES]) {
         let launch = self.launch.map(|bet| bet.inside(|p| p.launch_share, tuning));
-        (self.plain.inside(|p| p.share, tuning), launch.unwrap_or([1.0; PROFILES]))
+        (
+            self.plain.inside(|p| p.share, tuning),
+            launch.unwrap_or([1.0; PROFILES]),
+        )
     }
 
     /// `count` attempts elsewhere, in the same order.
     pub(crate) fn elsewhere(&self, count: f64, tuning: &Tuning) -> ([f64; PROFILES], [f64; PROFILES]) {
         let launch = self.launch.map(|bet| bet.elsewhere(count, |p| p.launch_share, tuning));
-        (self.plain.elsewhere(count, |p| p.share, tuning), launch.unwrap_or([1.0; PROFILES]))
+        (
+            self.plain.elsewhere(count, |p| p.share, tuning),
+            launch.unwrap_or([1.0; PROFILES]),
+        )
     }
 
     /// The bets at a range of class m with an honest ceiling.
@@ -80,21 +86,12 @@ impl Bet {
     fn inside(&self, share: impl Fn(&Profile) -> f64, tuning: &Tuning) -> [f64; PROFILES] {
         tuning.profiles.map(|p| {
             let share = share(&p);
-            if self.applies(share) {
-                share / self.ceiling
-            } else {
-                1.0
-            }
+            if self.applies(share) { share / self.ceiling } else { 1.0 }
         })
     }
 
     /// `count` attempts elsewhere.
-    fn elsewhere(
-        &self,
-        count: f64,
-        share: impl Fn(&Profile) -> f64,
-        tuning: &Tuning,
-    ) -> [f64; PROFILES] {
+    fn elsewhere(&self, count: f64, share: impl Fn(&Profile) -> f64, tuning: &Tuning) -> [f64; PROFILES] {
         if count <= 0.0 {
             return [1.0; PROFILES];
         }

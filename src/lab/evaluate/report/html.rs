@@ -18,8 +18,8 @@ pub fn html(report: &Report, runs: &[Run]) -> String {
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>\
          <meta name='viewport' content='width=device-width, initial-scale=1'>\
          <title>Pumpwatch: evaluation</title><style>{}</style></head>\n<body><h1>Evaluation</h1>\n<p class='lead'>{}</p>\n",
-        include_str!("style.css"),
-        escaped(&summary(report))
+        super::STYLE,
+        escaped(&summary(report).replace('`', ""))
     );
     section(&mut page, "All together", &table(report, "all"));
     let has_campaigns = report.rows.iter().any(|row| row.campaigns > 0);
@@ -268,7 +268,9 @@ fn ablations(page: &mut String, report: &Report) {
 }
 
 fn compared(report: &Report) -> String {
-    let mut text = String::from("<div class='wide'><table><tr><th>Name</th><th>What it is</th><th>Threshold</th></tr>");
+    let mut text = String::from(
+        "<div class='wide'><table><tr><th>Name</th><th class='text'>What it is</th><th>Threshold</th></tr>",
+    );
     for judge in &report.judges {
         let threshold = judge.parameter.map_or_else(|| "–".into(), number);
         let _ = write!(

@@ -173,6 +173,7 @@ fn with_interval(estimate: &Estimate) -> String {
 fn percent(estimate: &Estimate) -> String {
     let part = |end: Option<f64>| end.map_or_else(|| "–".into(), |p| number(100.0 * p));
     match estimate.value {
+        Some(value) if estimate.low.is_none() && estimate.high.is_none() => format!("{} %", number(100.0 * value)),
         Some(value) => format!(
             "{} % [{}, {}]",
             number(100.0 * value),

@@ -6,9 +6,14 @@ mod plots;
 
 use serde::Serialize;
 
+pub(crate) use plots::escaped;
+
 use super::run::{Entrant, Run};
 use super::sweep::{Frontier, SweepRow, frontiers};
 use super::table::{Row, groups, row};
+
+/// The style of every page.
+pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// One of those that were compared.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -75,7 +75,7 @@ pub(super) fn lines(x: Axis, y: Axis, series: &[Series], is_step: bool) -> Strin
             "<line class='grid' x1='{across:.1}' y1='{TOP}' x2='{across:.1}' y2='{bottom:.1}'/>\
              <text x='{across:.1}' y='{:.1}' text-anchor='middle'>{}</text>",
             bottom + 16.0,
-            number(tick)
+            tick_name(tick)
         );
     }
     for tick in y.ticks() {
@@ -87,10 +87,10 @@ pub(super) fn lines(x: Axis, y: Axis, series: &[Series], is_step: bool) -> Strin
             WIDTH - RIGHT,
             LEFT - 6.0,
             down + 4.0,
-            number(tick)
+            tick_name(tick)
         );
     }
-    names(&mut svg, x.name, y.name, HEIGHT);
+    names(&mut svg, (x.name, f64::midpoint(LEFT, WIDTH - RIGHT)), y.name, HEIGHT);
     for (place, one) in series.iter().enumerate() {
         let colour = place % COLOURS;
         let mut path = String::new();
@@ -159,7 +159,12 @@ pub(super) fn dots(x: Axis, rows: &[Dot], mark: Option<(f64, &str)>) -> String {
              <text x='{across:.1}' y='{:.1}' text-anchor='middle'>{}</text>",
             height - BOTTOM,
             height - BOTTOM + 16.0,
-            number(tick)
+            // What is too small for the axis, 0 above all, lies at its end.
+            if x.is_log && tick <= x.low {
+                format!("≤ {}", tick_name(tick))
+            } else {
+                tick_name(tick)
+            }
         );
     }
     if let Some((value, name)) = mark {
@@ -200,7 +205,7 @@ pub(super) fn dots(x: Axis, rows: &[Dot], mark: Option<(f64, &str)>) -> String {
             );
         }
     }
-    names(&mut svg, x.name, "", height);
+    names(&mut svg, (x.name, f64::midpoint(left, WIDTH - 30.0)), "", height);
     svg.push_str("</svg>");
     svg
 }
@@ -209,8 +214,18 @@ fn open(height: f64) -> String {
     format!("<svg viewBox='0 0 {WIDTH} {height}' role='img'>")
 }
 
-fn names(svg: &mut String, x: &str, y: &str, height: f64) {
-    let middle = f64::midpoint(LEFT, WIDTH - RIGHT);
+/// A tick's value as short as it goes: 0.2, not 0.200.
+fn tick_name(value: f64) -> String {
+    let text = number(value);
+    if text.contains('.') && !text.contains('e') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+/// The axes' names; that of the first stands around its middle.
+fn names(svg: &mut String, (x, middle): (&str, f64), y: &str, height: f64) {
     let _ = write!(
         svg,
         "<text class='name' x='{middle:.0}' y='{:.0}' text-anchor='middle'>{}</text>",
@@ -228,7 +243,7 @@ fn names(svg: &mut String, x: &str, y: &str, height: f64) {
 }
 
 /// Text for HTML and SVG.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -256,6 +271,10 @@ mod tests {
             is_log: false,
         };
         assert_eq!(line.place(0.25), 0.25);
+        assert_eq!(
+            [0.0, 0.2, 0.01, 10.0, 1_000.0].map(tick_name),
+            ["0", "0.2", "0.01", "10", "1,000"]
+        );
     }
 
     #[test]
