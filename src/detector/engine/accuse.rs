@@ -34,14 +34,7 @@ const YOUNG_SHARE: f64 = 0.05;
 const ALERT_MS: i64 = 2 * HOUR;
 
 /// Narrowest class of which it is asked whether what is suspected fills it.
-const SPREAD_CLASS_MIN: u8 = 4;
-
-/// Whether suspects lie in several of a range's parts one digit narrower: a few
-/// attacked parts are no reason to block all ten.
-fn is_spread(suspects: &[Suspect], range: Prefix, digits: u8, class: u8) -> bool {
-    let parts = attribution::count_by_prefix(suspects, digits, class - 1);
-    parts.keys().filter(|p| range.covers(**p)).count() >= usize::from(class) - 2
-}
+const FILLED_CLASS_MIN: u8 = 4;
 
 impl Engine {
     /// Unverified attempts of the attempt's region since `since` that lie in no
@@ -110,7 +103,7 @@ impl Engine {
             if let Some((sub, q)) = attribution::narrow(&suspects, digits, class, relative) {
                 self.first_empty_parent(tenant, sub, q, digits)
             } else {
-                if class >= SPREAD_CLASS_MIN && !is_spread(&suspects, prefix, digits, class) {
+                if !self.is_filled(&suspects, tenant, prefix, digits) {
                     return false;
                 }
                 let honest = self.honest_rate(tenant, prefix, digits);
@@ -162,12 +155,27 @@ impl Engine {
             let lonely = self.honest_rate(attempt.tenant, wider, attempt.digits)
                 < EMPTY.max(0.03 * libm::exp10(f64::from(q) - 4.0))
                 && self.history(place).attempts() < 2.0;
-            let spread = q < SPREAD_CLASS_MIN || is_spread(&suspects, wider, attempt.digits, q);
-            if x >= held + 2.0 && x >= 1.3 * held && spread && lonely {
+            let filled = self.is_filled(&suspects, attempt.tenant, wider, attempt.digits);
+            if x >= held + 2.0 && x >= 1.3 * held && filled && lonely {
                 (best, best_class, held) = (wider, q, x);
             }
         }
         (best, best_class)
+    }
+
+    /// Whether what is suspected in a range, or blocked there already, fills it: a
+    /// few attacked parts are no reason to block all ten where somebody lives.
+    fn is_filled(&self, suspects: &[Suspect], tenant: TenantIx, range: Prefix, digits: u8) -> bool {
+        let class = digits.saturating_sub(range.len() as u8);
+        if class < FILLED_CLASS_MIN {
+            return true;
+        }
+        let parts = attribution::count_by_prefix(suspects, digits, class - 1);
+        let suspected = parts.keys().filter(|p| range.covers(**p)).count();
+        let blocked = self.blocks.siblings(tenant, range) as usize;
+        let empty =
+            class == FILLED_CLASS_MIN && self.history(Place::Range(tenant, range, digits)).attempts() < 1.0;
+        empty || suspected + blocked >= usize::from(class) - 1
     }
 
     /// A region is refuted: names the prefixes that carry the excess, or the
