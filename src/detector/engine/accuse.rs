@@ -173,8 +173,7 @@ impl Engine {
         let parts = attribution::count_by_prefix(suspects, digits, class - 1);
         let suspected = parts.keys().filter(|p| range.covers(**p)).count();
         let blocked = self.blocks.siblings(tenant, range) as usize;
-        let empty =
-            class == FILLED_CLASS_MIN && self.history(Place::Range(tenant, range, digits)).attempts() < 1.0;
+        let empty = class == FILLED_CLASS_MIN && self.history(Place::Range(tenant, range, digits)).attempts() < 1.0;
         empty || suspected + blocked >= usize::from(class) - 1
     }
 

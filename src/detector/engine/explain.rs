@@ -48,7 +48,7 @@ impl Engine {
         };
         let hammer = evidence.parts.hammer;
         let own = self.hammer_lines(attempt);
-        if hammer.resends > 0 && self.is_hammered(&own, hammer) {
+        if hammer.resends > 0 && Self::is_hammered(&own, hammer) {
             return (hammer.log_e(Null::Plain), own[0].map_or(self.log_a, libm::log));
         }
         self.lines_at(place, attempt, level)

@@ -32,7 +32,7 @@ impl Engine {
         if let Some(evidence) = self.trie.get_mut(place).and_then(|n| n.evidence.as_mut()) {
             evidence.parts.hammer = hammer;
         }
-        if self.is_hammered(&self.hammer_lines(&attempt), hammer) {
+        if Self::is_hammered(&self.hammer_lines(&attempt), hammer) {
             self.block_all(&[attempt.block], false, place, &attempt, effects);
         }
     }
@@ -52,7 +52,7 @@ impl Engine {
         crate::detector::evidence::lines(log_a, contagion, floor, false, false, &self.tuning)
     }
 
-    pub(super) fn is_hammered(&self, lines: &Lines, hammer: Hammer) -> bool {
+    pub(super) fn is_hammered(lines: &Lines, hammer: Hammer) -> bool {
         NULLS
             .iter()
             .zip(lines)

@@ -4,12 +4,13 @@
 mod accuse;
 mod attempts;
 mod blocking;
+mod bounds;
 mod escalate;
 mod explain;
 mod feed_health;
 mod feedback;
-mod inspect;
 mod hammer;
+mod inspect;
 mod judge;
 mod limiting;
 mod lines;

@@ -1,6 +1,7 @@
 //! A send: folded into its attempt, or opened as a new one and weighed.
 
 use super::attempts::{AppIx, Attempt, AttemptId, Attributes};
+use super::bounds::{Bounds, attribute_ratios};
 use super::prices;
 use super::tenant::RingEntry;
 use super::{Due, Effect, Engine};
@@ -8,7 +9,7 @@ use crate::detector::baseline::{
     HeldCounts, History, ceiling, ceiling_below, conversion_lower_bound, honest_per_hour, region_ceiling,
 };
 use crate::detector::evidence::digits::Bets;
-use crate::detector::evidence::{Evidence, Ratios, attributes, launch, volume};
+use crate::detector::evidence::{Evidence, launch, volume};
 use crate::detector::order::Order;
 use crate::detector::trie::{Place, TenantIx};
 use crate::model::log::{NumberRef, RoutedEvent, RoutedSend};
@@ -19,38 +20,10 @@ use crate::number_plan;
 const ASN_HISTORY_MIN: f64 = 100.0;
 /// Approvals that make a network operator familiar.
 const ASN_FAMILIAR: u16 = 2;
-/// Approvals a share must rest on before it is trusted.
-const SHARE_MATURE: f64 = 60.0;
-/// The same for the share of clients that tell nothing about themselves.
-const MISSING_MATURE: f64 = 150.0;
-/// The same for novelty: in the first days everything is new.
-const FRESH_MATURE: f64 = 150.0;
-/// Where more than this share is new, novelty says nothing.
-const FRESH_MAX: f64 = 0.9;
 /// Age of a tenant from which its rates can be told from growth.
 const RATE_MATURE_MS: i64 = 3 * DAY;
 /// Widest class whose rate is compared with a launch's or an enrolment's.
 const RATE_CLASS_MAX: u8 = 4;
-
-/// Upper bounds of the honest shares of attributes; `None` where a share is not
-/// mature and the family is off.
-struct Bounds {
-    missing: f64,
-    odd: f64,
-    device: f64,
-    invalid: f64,
-    fresh: Option<f64>,
-    /// Shares that an attack under way in the region has shown; zero where none is.
-    lead: Lead,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Lead {
-    missing: f64,
-    odd: f64,
-    device: f64,
-    fresh: f64,
-}
 
 /// One place on the way from the region to the block, with its honest ceiling.
 struct Step {
@@ -236,66 +209,6 @@ impl Engine {
             && app.sends > self.tuning.unverified_app_sends
             && self.tenants[usize::from(attempt.tenant)].verifies;
         never_verifies || number_plan::is_fictitious(attempt.block)
-    }
-
-    fn bounds(&self, attempt: &Attempt) -> Bounds {
-        let tenant = &self.tenants[usize::from(attempt.tenant)];
-        let missing = if tenant.missing.total() < MISSING_MATURE {
-            0.95
-        } else {
-            tenant.missing.upper(0.01, 1.5)
-        };
-        let odd = tenant
-            .odd
-            .upper(0.02, 1.5)
-            .max(if tenant.odd.total() < SHARE_MATURE { 0.3 } else { 0.0 });
-        let device = if tenant.device.total() < SHARE_MATURE {
-            // Whether the tenant's clients have devices at all is not known yet.
-            if attempt.deviceless { 1.0 } else { 0.5 }
-        } else {
-            let own = tenant.device.upper(0.02, 1.5);
-            let region = tenant
-                .regions
-                .get(&attempt.region)
-                .map(|r| r.device)
-                .unwrap_or_default();
-            own.max(if region.total() > 50.0 {
-                region.upper(0.02, 1.5)
-            } else {
-                1.5 * own
-            })
-            .min(0.95)
-        };
-        let fresh = self.apps[attempt.app as usize].fresh;
-        let fresh = (fresh.total() >= FRESH_MATURE)
-            .then(|| fresh.upper(0.05, 1.3))
-            .filter(|p| *p <= FRESH_MAX);
-        Bounds {
-            missing,
-            odd,
-            device,
-            invalid: tenant.invalid.upper(0.01, 1.5),
-            fresh,
-            lead: self.lead(attempt),
-        }
-    }
-
-    /// What the clients of an attack under way look like, from its whole region.
-    fn lead(&self, attempt: &Attempt) -> Lead {
-        let node = self.trie.get(attempt.region_place());
-        let Some(seen) = node.and_then(|n| n.evidence.as_ref()).map(|e| e.counters) else {
-            return Lead::default();
-        };
-        if !self.is_under_attack(attempt) {
-            return Lead::default();
-        }
-        let known = (seen.attempts - seen.missing).max(1.0);
-        Lead {
-            missing: seen.missing / seen.attempts.max(1.0),
-            odd: seen.odd / known,
-            device: seen.device / known,
-            fresh: seen.fresh / seen.attempts.max(1.0),
-        }
     }
 
     /// The attempt's places with their honest ceilings, narrowest first.
@@ -488,43 +401,4 @@ impl Engine {
     pub(super) fn history(&self, place: Place) -> History {
         self.trie.get(place).map(|n| n.history).unwrap_or_default()
     }
-}
-
-fn attribute_ratios(
-    evidence: &Evidence,
-    attempt: &Attempt,
-    bounds: &Bounds,
-    place: Place,
-    tuning: &crate::detector::tuning::Tuning,
-) -> Ratios {
-    let mut ratios = Ratios::default();
-    if attempt.repeat {
-        return ratios;
-    }
-    let (seen, has, on) = (&evidence.counters, &attempt.attributes, &tuning.enabled);
-    let lead = &bounds.lead;
-    if on.geography {
-        ratios.geography = attributes::bet(has.missing, seen.missing, seen.attempts, bounds.missing, lead.missing);
-        if !has.missing {
-            ratios.geography *= attributes::bet(has.odd, seen.odd, seen.attempts - seen.missing, bounds.odd, lead.odd);
-        }
-    }
-    if on.device && !has.missing {
-        ratios.device = attributes::bet(
-            has.device,
-            seen.device,
-            seen.attempts - seen.missing,
-            bounds.device,
-            lead.device,
-        );
-    }
-    if on.validity && matches!(place, Place::Region(..)) {
-        ratios.validity = attributes::bet(has.invalid, seen.invalid, seen.attempts, bounds.invalid, 0.0);
-    }
-    if on.novelty
-        && let Some(bound) = bounds.fresh
-    {
-        ratios.novelty = attributes::bet(has.fresh, seen.fresh, seen.attempts, bound, lead.fresh);
-    }
-    ratios
 }
