@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pumpwatch::detector::{Policy, Tuning};
+use pumpwatch::lab::evaluate::bound::Promise;
 use pumpwatch::lab::evaluate::judge::{Decision, Judge};
 use pumpwatch::lab::evaluate::peers::{PEERS, calibrate};
 use pumpwatch::lab::evaluate::report::{Frame, Report, html, markdown, runs_ndjson};
@@ -139,7 +140,10 @@ fn the_same_seeds_give_the_same_bytes_on_any_number_of_threads() {
         suite: "standard",
         seeds: 1,
         first_seed: 1,
-        bound_per_million: 1.0,
+        promise: Promise {
+            per_million: 1.0,
+            node_kinds: 8.0,
+        },
     };
     let report = Report::new(frame, &entrants, &first, Vec::new());
     let own = report.find(PUMPWATCH, "all").unwrap();
