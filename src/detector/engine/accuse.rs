@@ -33,6 +33,16 @@ const YOUNG_SHARE: f64 = 0.05;
 /// An alert that comes to nothing closes after this.
 const ALERT_MS: i64 = 2 * HOUR;
 
+/// Narrowest class of which it is asked whether what is suspected fills it.
+const SPREAD_CLASS_MIN: u8 = 4;
+
+/// Whether suspects lie in several of a range's parts one digit narrower: a few
+/// attacked parts are no reason to block all ten.
+fn is_spread(suspects: &[Suspect], range: Prefix, digits: u8, class: u8) -> bool {
+    let parts = attribution::count_by_prefix(suspects, digits, class - 1);
+    parts.keys().filter(|p| range.covers(**p)).count() >= usize::from(class) - 2
+}
+
 impl Engine {
     /// Unverified attempts of the attempt's region since `since` that lie in no
     /// block, among numbers of the same length.
@@ -100,6 +110,9 @@ impl Engine {
             if let Some((sub, q)) = attribution::narrow(&suspects, digits, class, relative) {
                 self.first_empty_parent(tenant, sub, q, digits)
             } else {
+                if class >= SPREAD_CLASS_MIN && !is_spread(&suspects, prefix, digits, class) {
+                    return false;
+                }
                 let honest = self.honest_rate(tenant, prefix, digits);
                 let hours = ((self.now - start).max(60_000)) as f64 / HOUR as f64;
                 if honest > LIVED_IN && suspects.len() as f64 / hours < LIVED_IN_EXCESS * honest {
@@ -149,7 +162,8 @@ impl Engine {
             let lonely = self.honest_rate(attempt.tenant, wider, attempt.digits)
                 < EMPTY.max(0.03 * libm::exp10(f64::from(q) - 4.0))
                 && self.history(place).attempts() < 2.0;
-            if x >= held + 2.0 && x >= 1.3 * held && lonely {
+            let spread = q < SPREAD_CLASS_MIN || is_spread(&suspects, wider, attempt.digits, q);
+            if x >= held + 2.0 && x >= 1.3 * held && spread && lonely {
                 (best, best_class, held) = (wider, q, x);
             }
         }

@@ -4,7 +4,8 @@ use super::Engine;
 use super::attempts::Attempt;
 use crate::detector::baseline::region_ceiling;
 use crate::detector::episode::EpisodeId;
-use crate::detector::evidence::Evidence;
+use crate::detector::evidence::hammering::Hammer;
+use crate::detector::evidence::{Evidence, Null};
 use crate::detector::trie::Place;
 use crate::model::{EvidenceItem, Level, Prefix};
 
@@ -45,6 +46,11 @@ impl Engine {
         let Some(evidence) = self.trie.get(place).and_then(|n| n.evidence.as_ref()) else {
             return (0.0, self.log_a);
         };
+        let hammer = evidence.parts.hammer;
+        let own = self.hammer_lines(attempt);
+        if hammer.resends > 0 && self.is_hammered(&own, hammer) {
+            return (hammer.log_e(Null::Plain), own[0].map_or(self.log_a, libm::log));
+        }
         self.lines_at(place, attempt, level)
             .iter()
             .enumerate()
@@ -168,6 +174,16 @@ impl Engine {
                 format!(
                     "{} attempts, faster than honest traffic of this range at its busiest",
                     since.attempts
+                ),
+            ),
+            (
+                "hammering",
+                libm::exp(parts.hammer.log_e(Null::Plain)),
+                f64::from(parts.hammer.resends),
+                Hammer::honest(parts.hammer.resends),
+                format!(
+                    "one number was sent to {} times more while it was pending",
+                    parts.hammer.resends
                 ),
             ),
         ];

@@ -9,6 +9,7 @@ mod explain;
 mod feed_health;
 mod feedback;
 mod inspect;
+mod hammer;
 mod judge;
 mod limiting;
 mod lines;

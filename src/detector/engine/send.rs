@@ -1,6 +1,6 @@
 //! A send: folded into its attempt, or opened as a new one and weighed.
 
-use super::attempts::{AppIx, Attempt, Attributes};
+use super::attempts::{AppIx, Attempt, AttemptId, Attributes};
 use super::prices;
 use super::tenant::RingEntry;
 use super::{Due, Effect, Engine};
@@ -75,8 +75,11 @@ impl Engine {
         let cost = self.cost(send, region);
         self.apps[app as usize].sends += 1;
         let folded = self.fold_resend(app, event, send, number);
-        self.count_window(tenant, app, number, send, cost, !folded);
-        if folded {
+        self.count_window(tenant, app, number, send, cost, folded.is_none());
+        if let Some(id) = folded {
+            if send.status == SendStatus::Sent {
+                self.on_resend(id, effects);
+            }
             return;
         }
         let attempt = self.new_attempt(tenant, app, event, send, number, region, cost);
@@ -124,19 +127,22 @@ impl Engine {
     }
 
     /// An impatient user is one trial: a further send to a pending number moves
-    /// nothing but the session under which it is found.
-    fn fold_resend(&mut self, app: AppIx, event: &RoutedEvent, send: &RoutedSend, number: &NumberRef) -> bool {
-        let Some(id) = self.attempts.of_number(app, number.token) else {
-            return false;
-        };
-        let pending = self
-            .attempts
-            .get(id)
-            .is_some_and(|a| !a.verified && event.time - a.event_time < self.tuning.pending_ms);
-        if pending {
-            self.attempts.rename(send.session, send.message_id, id);
+    /// nothing but the names under which it is found. Returns the attempt it is
+    /// folded into.
+    fn fold_resend(
+        &mut self,
+        app: AppIx,
+        event: &RoutedEvent,
+        send: &RoutedSend,
+        number: &NumberRef,
+    ) -> Option<AttemptId> {
+        let id = self.attempts.of_number(app, number.token)?;
+        let attempt = self.attempts.get(id)?;
+        if attempt.verified || event.time - attempt.event_time >= self.tuning.pending_ms {
+            return None;
         }
-        pending
+        self.attempts.rename(send.session, send.message_id, id);
+        Some(id)
     }
 
     #[allow(clippy::too_many_arguments)]

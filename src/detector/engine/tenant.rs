@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::attempts::{AppIx, AttemptId};
 use super::feed_health::FeedHealth;
 use crate::detector::baseline::{HoldBack, Memory, Share};
+use crate::detector::evidence::hammering::Hammer;
 use crate::detector::trie::{Place, TenantIx};
 use crate::detector::tuning::Tuning;
 use crate::model::log::Token;
@@ -20,6 +21,7 @@ const CONFIRMED_MAX: usize = 16;
 /// Numbers, devices and networks remembered for each tenant or region.
 const NUMBERS_MAX: usize = 1 << 19;
 const DEVICES_MAX: usize = 1 << 17;
+const HAMMERS_MAX: usize = 1 << 16;
 const ASNS_MAX: usize = 4_096;
 
 /// One tenant.
@@ -38,6 +40,8 @@ pub(crate) struct Tenant {
     pub(crate) numbers: Memory<Token, Millis>,
     /// The number each device last asked for, and when.
     pub(crate) devices: Memory<u64, (Token, Millis)>,
+    /// Numbers that were sent to again while they were pending.
+    pub(crate) hammers: Memory<Token, Hammer>,
     pub(crate) hold: HoldBack<Place>,
     pub(crate) regions: BTreeMap<Region, RegionState>,
     /// Times at which a block was confirmed by the first attempt inside.
@@ -102,6 +106,7 @@ impl Tenant {
             invalid: Share::default(),
             numbers: Memory::new(NUMBERS_MAX, hasher.clone()),
             devices: Memory::new(DEVICES_MAX, hasher.clone()),
+            hammers: Memory::new(HAMMERS_MAX, hasher.clone()),
             hold: HoldBack::new(hasher.clone()),
             regions: BTreeMap::new(),
             confirmed: VecDeque::new(),

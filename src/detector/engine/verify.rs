@@ -59,6 +59,7 @@ impl Engine {
         if let Some(entry) = region.recall(attempt.ring) {
             entry.verified = true;
         }
+        self.forget_hammer(&attempt);
         let factors = missing_verification::approval(attempt.weight, &self.tuning);
         let now = self.now;
         for place in attempt.ranges().map(|(_, p)| p).chain([attempt.region_place()]) {

@@ -14,6 +14,7 @@
 
 pub(crate) mod attributes;
 pub(crate) mod digits;
+pub(crate) mod hammering;
 pub(crate) mod launch;
 pub(crate) mod missing_verification;
 pub(crate) mod receipts;
@@ -211,6 +212,8 @@ pub(crate) struct Parts {
     pub(crate) geography: f64,
     pub(crate) device: f64,
     pub(crate) validity: f64,
+    /// The number that was hammered last, at a block of 100.
+    pub(crate) hammer: hammering::Hammer,
 }
 
 impl Default for Parts {
@@ -223,6 +226,7 @@ impl Default for Parts {
             geography: 1.0,
             device: 1.0,
             validity: 1.0,
+            hammer: hammering::Hammer::default(),
         }
     }
 }
