@@ -25,7 +25,7 @@ fn lead(table: &PairTable) -> String {
     let alone = rows.clone().filter(|row| row.first == row.second).count();
     format!(
         "{} pairs of innocent explanations, overlapping in time with the same tenant and in the same country, and {} \
-         times one alone, counted in each construction of the world. An alarm about the tenant counts for them from \
+         alone, each construction of the world counted. An alarm about the tenant counts for them from \
          the first one's beginning to six hours before the next ones' on the same tenant; others are beside.",
         rows.len() - alone,
         alone
