@@ -19,8 +19,9 @@ pub struct Profile {
     pub weight: f64,
     /// Rate over the honest upper bound that the volume family bets on.
     pub surge: f64,
-    /// Share of the enclosing flow in the bet against a launch; not that of the
-    /// attack, since the profiles that bet on a launch's rate pay for it.
+    /// Share of the enclosing flow in the bet against a launch, 0 for no bet: an
+    /// attack that is spread thin pays for one, and so does one that is slower than
+    /// the launch's rate on which the profile bets as well.
     pub launch_share: f64,
 }
 
@@ -171,9 +172,9 @@ impl Default for Tuning {
             profiles: [
                 profile(0.8, 0.10, 0.20, 32.0, 0.8),
                 profile(0.3, 0.10, 0.20, 16.0, 0.3),
-                profile(0.05, 0.12, 0.20, 8.0, 0.05),
-                profile(0.008, 0.15, 0.15, 4.0, 0.5),
-                profile(0.001, 0.20, 0.10, 2.0, 0.9),
+                profile(0.05, 0.12, 0.20, 8.0, 0.9),
+                profile(0.008, 0.15, 0.15, 4.0, 0.0),
+                profile(0.001, 0.20, 0.10, 2.0, 0.0),
                 profile(0.3, 0.65, 0.15, 16.0, 0.5),
             ],
             node_kinds: 8.0,
