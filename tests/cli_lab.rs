@@ -150,8 +150,16 @@ fn an_evaluation_writes_its_report_and_the_readme() {
             .assert()
             .success();
     }
-    assert_eq!(names(&one), ["report.html", "report.json", "report.md", "runs.ndjson"]);
-    for name in names(&one) {
+    assert_eq!(
+        names(&one),
+        ["cost.json", "report.html", "report.json", "report.md", "runs.ndjson"]
+    );
+    let cost: serde_json::Value = serde_json::from_slice(&fs::read(one.join("cost.json")).unwrap()).unwrap();
+    assert!(
+        cost["peak_rss_bytes"].as_u64().unwrap() > 1 << 20 && cost["judges"] == 3,
+        "{cost}"
+    );
+    for name in names(&one).into_iter().filter(|name| name != "cost.json") {
         assert_eq!(
             fs::read(one.join(&name)).unwrap(),
             fs::read(two.join(&name)).unwrap(),

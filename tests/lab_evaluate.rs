@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pumpwatch::detector::{Policy, Tuning};
+use pumpwatch::lab::evaluate::bound::Promise;
 use pumpwatch::lab::evaluate::judge::{Decision, Judge};
 use pumpwatch::lab::evaluate::peers::{PEERS, calibrate};
 use pumpwatch::lab::evaluate::report::{Frame, Report, html, markdown, runs_ndjson};
 use pumpwatch::lab::evaluate::run::{Entrant, Run, run};
+use pumpwatch::lab::evaluate::score::FalseAlarm;
 use pumpwatch::lab::evaluate::suite::Job;
 use pumpwatch::lab::evaluate::{PUMPWATCH, detector};
-use pumpwatch::lab::simulate::{Scenario, SimEvent};
+use pumpwatch::lab::simulate::{Scenario, SimEvent, pairs};
 use pumpwatch::model::{EventBody, Millis, Prefix};
 
 fn job(overlays: &str, seed: u64) -> Job {
@@ -139,7 +141,10 @@ fn the_same_seeds_give_the_same_bytes_on_any_number_of_threads() {
         suite: "standard",
         seeds: 1,
         first_seed: 1,
-        bound_per_million: 1.0,
+        promise: Promise {
+            per_million: 1.0,
+            node_kinds: 8.0,
+        },
     };
     let report = Report::new(frame, &entrants, &first, Vec::new());
     let own = report.find(PUMPWATCH, "all").unwrap();
@@ -153,6 +158,13 @@ fn the_same_seeds_give_the_same_bytes_on_any_number_of_threads() {
     for entrant in &entrants {
         assert!(page.contains(&entrant.name), "{}", entrant.name);
     }
+    // One of the three worlds has no attack.
+    let text = markdown::markdown(&report);
+    assert!(
+        text.contains("in the 1 worlds without an attack") && text.contains("| block | 0 | 0 |"),
+        "{text}"
+    );
+    assert!(page.contains("D·N/A") && !text.contains("in pairs"));
     let readme = "before\n<!-- evaluation:begin -->\nold\n<!-- evaluation:end -->\nafter\n";
     let fresh = markdown::refreshed(readme, &report).unwrap();
     assert!(
@@ -183,4 +195,45 @@ fn every_peer_finds_what_it_was_made_for() {
         let met = runs[0].outcome.campaigns[0].delay_messages;
         assert_eq!(met.is_some(), peer.name != "volume", "{}: {met:?}", peer.name);
     }
+}
+
+#[test]
+fn pairs_that_raise_an_alarm_are_named() {
+    let own = [scripted("own", "+998", u64::MAX, 24)];
+    let mut runs = run_all(&[job("", 1)], &own, 1);
+    let pair = pairs::stretches(4).into_iter().find(|s| s.first != s.second).unwrap();
+    let at = Scenario::load("pairs-4-a").unwrap().world.start + pair.start_ms;
+    runs[0].scenario = "pairs-4".into();
+    runs[0].outcome.false_alerts = 1;
+    runs[0].outcome.false_alarms = vec![FalseAlarm {
+        time: at.to_string(),
+        tenant: pair.tenant.into(),
+        prefix: "+4474".into(),
+        level: "alert",
+    }];
+    let frame = Frame {
+        suite: "pairs",
+        seeds: 1,
+        first_seed: 1,
+        promise: Promise {
+            per_million: 1.0,
+            node_kinds: 8.0,
+        },
+    };
+    let report = Report::new(frame, &own, &runs, Vec::new());
+    let (text, page) = (markdown::markdown(&report), html::html(&report, &runs));
+    let [first, second] = [pair.first, pair.second].map(|name| name.replace('_', " "));
+    let row = format!("| {first}, {second} | A | 0 | 1 | alert +4474 {at} |");
+    assert!(
+        text.contains(&row) && text.contains("| own | 0 of 21 | 1 of 21 | 0 | 1 | 0 | 0 |"),
+        "{text}"
+    );
+    assert!(text.contains("## Pairs\n"), "the worlds stand together");
+    assert!(
+        page.contains("<td class='alert'>a1</td>") && !page.contains("<td class='block'>"),
+        "{page}"
+    );
+    runs[0].outcome.false_alarms[0].level = "block";
+    let report = Report::new(frame, &own, &runs, Vec::new());
+    assert!(html::html(&report, &runs).contains("<td class='block'>B1</td>"));
 }

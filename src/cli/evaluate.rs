@@ -2,14 +2,18 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::{Args, ValueEnum, ValueHint};
+use serde::Serialize;
 
 use crate::detector::{Policy, Tuning};
+use crate::lab::evaluate::bound::Promise;
 use crate::lab::evaluate::report::{Frame, Report, html, markdown, runs_ndjson};
 use crate::lab::evaluate::run::{Entrant, Step, run};
 use crate::lab::evaluate::suite::{Job, Suite, jobs};
 use crate::lab::evaluate::{PUMPWATCH, ablation, detector, peers, sweep};
+use crate::lab::replay::peak_rss_bytes;
 
 use super::atomic::AtomicFile;
 use super::error::{CliError, Exit};
@@ -23,7 +27,7 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_enum, default_value_t = SuiteName::Standard)]
     suite: SuiteName,
 
-    /// Seeds of a small scenario; a large one gets a fifth of them [default: 3, long: 4]
+    /// Seeds of a small scenario; a large one gets a fifth of them [default: 3, long: 2, pairs: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     seeds: Option<u32>,
 
@@ -35,7 +39,7 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "SCENARIO", value_delimiter = ',')]
     only: Vec<String>,
 
-    /// Write report.html, report.md, report.json and runs.ndjson into this folder
+    /// Write report.html, report.md, report.json, runs.ndjson and cost.json into this folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
 
@@ -71,8 +75,10 @@ pub(super) struct EvaluateArgs {
 enum SuiteName {
     /// Every scenario
     Standard,
-    /// Attack-free worlds with at least thirty million honest sends
+    /// Attack-free worlds with over forty million honest sends and every innocent explanation
     Long,
+    /// Innocent explanations alone and in pairs; a part of `long`
+    Pairs,
 }
 
 pub(super) fn execute(args: &EvaluateArgs) -> Result<(), CliError> {
@@ -83,16 +89,19 @@ pub(super) fn execute(args: &EvaluateArgs) -> Result<(), CliError> {
         let sentence = "--config goes with --input; simulated worlds are judged under the defaults, and --tuning";
         return Err(CliError::new(Exit::Usage, sentence));
     }
+    let began = Instant::now();
     let suite = match args.suite {
         SuiteName::Standard => Suite::Standard,
         SuiteName::Long => Suite::Long,
+        SuiteName::Pairs => Suite::Pairs,
     };
     let seeds = args.seeds.unwrap_or_else(|| suite.default_seeds());
     let mut jobs = jobs(suite, seeds, args.first_seed, &args.only)
         .map_err(|error| CliError::new(Exit::Input, error.to_string()))?;
     let readme = args.readme.as_deref().map(read).transpose()?;
     let policy = Policy::default();
-    let mut entrants = entrants(args, &policy)?;
+    let tuning = tuning(args)?;
+    let mut entrants = entrants(args, &policy, &tuning)?;
     if let Some(folder) = &args.out {
         make_folder(folder)?;
     }
@@ -100,7 +109,7 @@ pub(super) fn execute(args: &EvaluateArgs) -> Result<(), CliError> {
     if !args.no_peers {
         entrants.extend(tuned(&policy, threads)?);
     }
-    let points = if suite == Suite::Long || args.no_sweeps || !args.only.is_empty() {
+    let points = if suite != Suite::Standard || args.no_sweeps || !args.only.is_empty() {
         Vec::new()
     } else {
         sweep::points(seeds.div_ceil(4), args.first_seed)
@@ -120,15 +129,20 @@ pub(super) fn execute(args: &EvaluateArgs) -> Result<(), CliError> {
         suite: suite.as_str(),
         seeds,
         first_seed: args.first_seed,
-        bound_per_million: policy.false_alarms_per_million,
+        promise: Promise {
+            per_million: policy.false_alarms_per_million,
+            node_kinds: tuning.node_kinds,
+        },
     };
     let report = Report::new(frame, &entrants, &runs, sweeps);
+    let cost = Cost::new(began, threads, &report);
     let text = markdown::markdown(&report);
     if let Some(folder) = &args.out {
         write(&folder.join("runs.ndjson"), &runs_ndjson(&runs))?;
         write(&folder.join("report.json"), &report.json())?;
         write(&folder.join("report.md"), &text)?;
         write(&folder.join("report.html"), &html::html(&report, &runs))?;
+        write(&folder.join("cost.json"), &cost.json())?;
     } else {
         let mut output = Output::new();
         output.bytes(text.as_bytes())?;
@@ -144,15 +158,64 @@ pub(super) fn execute(args: &EvaluateArgs) -> Result<(), CliError> {
         })?;
         write(path, &fresh)?;
     }
+    // A reader that is gone has been told everything that matters.
+    let _ = writeln!(std::io::stderr(), "pumpwatch: {}", cost.sentence());
     Ok(())
 }
 
-fn entrants(args: &EvaluateArgs, policy: &Policy) -> Result<Vec<Entrant>, CliError> {
-    let usage = |error: ablation::AblationError| CliError::new(Exit::Usage, error.to_string());
-    let tuning = match &args.tuning {
-        Some(path) => ablation::tuning(&read(path)?).map_err(usage)?,
-        None => Tuning::default(),
-    };
+/// What an evaluation took. It stands apart from the report, which is the same
+/// whenever the seeds are.
+#[derive(Debug, Serialize)]
+struct Cost {
+    worlds: u64,
+    honest_sends: u64,
+    judges: usize,
+    threads: usize,
+    elapsed_seconds: f64,
+    /// Largest resident memory of the process: all judges and all threads.
+    peak_rss_bytes: u64,
+}
+
+impl Cost {
+    fn new(began: Instant, threads: usize, report: &Report) -> Self {
+        Self {
+            worlds: report.worlds,
+            honest_sends: report.honest,
+            judges: report.judges.len(),
+            threads,
+            elapsed_seconds: began.elapsed().as_secs_f64(),
+            peak_rss_bytes: peak_rss_bytes(),
+        }
+    }
+
+    fn json(&self) -> String {
+        let text = serde_json::to_string_pretty(self).expect("what it took always serialises");
+        format!("{text}\n")
+    }
+
+    fn sentence(&self) -> String {
+        format!(
+            "{} worlds before {} judges took {} s; largest memory of the process {} MiB",
+            self.worlds,
+            self.judges,
+            markdown::number(self.elapsed_seconds),
+            self.peak_rss_bytes >> 20
+        )
+    }
+}
+
+fn usage(error: &ablation::AblationError) -> CliError {
+    CliError::new(Exit::Usage, error.to_string())
+}
+
+fn tuning(args: &EvaluateArgs) -> Result<Tuning, CliError> {
+    match &args.tuning {
+        Some(path) => ablation::tuning(&read(path)?).map_err(|error| usage(&error)),
+        None => Ok(Tuning::default()),
+    }
+}
+
+fn entrants(args: &EvaluateArgs, policy: &Policy, tuning: &Tuning) -> Result<Vec<Entrant>, CliError> {
     let mut entrants = vec![detector(PUMPWATCH, "Pumpwatch", policy, tuning.clone())];
     let parts: Vec<&str> = if args.ablation.iter().any(|part| part == "all") {
         ablation::SWITCHES.to_vec()
@@ -160,7 +223,7 @@ fn entrants(args: &EvaluateArgs, policy: &Policy) -> Result<Vec<Entrant>, CliErr
         args.ablation.iter().map(String::as_str).collect()
     };
     for part in parts {
-        let without = ablation::without(&tuning, part).map_err(usage)?;
+        let without = ablation::without(tuning, part).map_err(|error| usage(&error))?;
         let title = format!("Pumpwatch without {}", part.replace('_', " "));
         entrants.push(detector(&format!("without {part}"), &title, policy, without));
     }

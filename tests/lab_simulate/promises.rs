@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use pumpwatch::lab::simulate::{Scenario, SimEvent, Simulator};
-use pumpwatch::model::{DAY, HOUR, MINUTE, Millis, SECOND};
+use pumpwatch::model::{DAY, EventBody, HOUR, MINUTE, Millis, Outcome, SECOND};
 
 use super::{is_send, line_of, scenario};
 
@@ -105,4 +105,32 @@ fn speed() {
             "{per_second:.0} a second"
         );
     }
+}
+
+#[test]
+fn an_oddity_that_adds_traffic_is_touched_by_those_that_twist_it() {
+    let verified = |overlays: &str| {
+        let launch = "  - {kind: launch, id: launch, start: 1h, duration: 3h, rate: 0.4, country: NO}\n";
+        let mut simulator = Simulator::new(&scenario(&format!("{launch}{overlays}")), 4);
+        let (mut sends, mut verified) = (0_u32, 0_u32);
+        while let Some(event) = simulator.next() {
+            if event.ingest - simulator.live_start() > 5 * HOUR {
+                break;
+            }
+            if super::name_of(&simulator, &event).as_deref() == Some("launch") {
+                sends += u32::from(is_send(&event));
+                verified += u32::from(
+                    matches!(&event.event.body, EventBody::Verification(said) if said.outcome == Outcome::Approved),
+                );
+            }
+        }
+        assert!(sends > 1_000, "{sends}");
+        f64::from(verified) / f64::from(sends)
+    };
+    let usual = verified("");
+    let outage = verified("  - {kind: carrier_outage, start: 1h, duration: 3h, country: NO}\n");
+    let dip = verified("  - {kind: conversion_dip, start: 1h, duration: 3h, factor: 0.5}\n");
+    assert!(outage < 0.4 * usual && dip < 0.8 * usual, "{usual} {outage} {dip}");
+    let elsewhere = verified("  - {kind: carrier_outage, start: 1h, duration: 3h, country: DE}\n");
+    assert_eq!(elsewhere, usual);
 }

@@ -70,18 +70,29 @@ pub fn per_million(events: u64, exposure: u64) -> Estimate {
 
 /// The 95 % interval of a Poisson mean of which `events` were seen.
 pub fn poisson(events: u64) -> (f64, f64) {
+    poisson_between(events, TAIL, 1.96)
+}
+
+/// The 95 % lower bound and the 95 % upper bound, each on its own, of a Poisson
+/// mean of which `events` were seen.
+pub fn poisson_one_sided(events: u64) -> (f64, f64) {
+    poisson_between(events, 2.0 * TAIL, 1.645)
+}
+
+/// `deviations`: as many as leave `tail` on each side of a normal distribution.
+fn poisson_between(events: u64, tail: f64, deviations: f64) -> (f64, f64) {
     let k = events as f64;
     if events > EXACT_MAX {
-        let width = 1.96 * k.sqrt();
+        let width = deviations * k.sqrt();
         return (k - width, k + width);
     }
     let top = k + 12.0 * (k + 1.0).sqrt() + 12.0;
     let low = if events == 0 {
         0.0
     } else {
-        solve(0.0, k, |mean| 1.0 - poisson_up_to(events - 1, mean) < TAIL)
+        solve(0.0, k, |mean| 1.0 - poisson_up_to(events - 1, mean) < tail)
     };
-    (low, solve(k, top, |mean| poisson_up_to(events, mean) > TAIL))
+    (low, solve(k, top, |mean| poisson_up_to(events, mean) > tail))
 }
 
 /// The quantile `of` (0 to 1) of `values`, which must be sorted; `endless` more
@@ -182,6 +193,12 @@ mod tests {
         near(Some(low), 4.7954);
         near(Some(high), 18.3904);
         near(per_million(2, 20_000_000).value, 0.1);
+        let (low, high) = poisson_one_sided(0);
+        assert_eq!(low, 0.0);
+        near(Some(high), 2.9957);
+        let (low, high) = poisson_one_sided(10);
+        near(Some(low), 5.4254);
+        near(Some(high), 16.9622);
     }
 
     #[test]

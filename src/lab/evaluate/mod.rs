@@ -10,14 +10,17 @@
 //! | `truth`, `score` | what really happened; how well a judge met it |
 //! | `sweep`, `ablation` | one property of an attack varied; one part of the detector switched off |
 //! | `table`, `intervals` | runs put together, with confidence intervals |
+//! | `bound`, `pairs` | false alarms against what is promised; innocent explanations in pairs |
 //! | `report` | the same as JSON, Markdown and HTML |
 //!
 //! A decision acts from the next message on: delays of the plant (a tick a
 //! second, the way to the blocker) are not part of it.
 
 pub mod ablation;
+pub mod bound;
 pub mod intervals;
 pub mod judge;
+pub mod pairs;
 pub mod peers;
 pub mod pumpwatch;
 pub mod report;

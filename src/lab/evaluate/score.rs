@@ -14,7 +14,7 @@ use crate::model::{Millis, Prefix};
 /// of what it will ever send, but one covers half of what it sends next.
 const AHEAD: usize = 100;
 /// False alarms of each level that are kept with their particulars.
-const FALSE_KEPT: usize = 50;
+const FALSE_KEPT: usize = 1_000;
 /// Ends of the classes of the leak curve, in messages of a campaign.
 pub const CURVE: [u64; 20] = [
     1,

@@ -1,7 +1,7 @@
 //! Which worlds an evaluation consists of.
 
 use super::world::{Veil, no_veil};
-use crate::lab::simulate::{LabError, OverlayKind, OverlaySpec, Scenario, WorldKind};
+use crate::lab::simulate::{LabError, OverlayKind, OverlaySpec, Scenario, WorldKind, pairs};
 use crate::model::DAY;
 
 /// How thorough an evaluation is.
@@ -9,9 +9,11 @@ use crate::model::DAY;
 pub enum Suite {
     /// Every scenario, in minutes.
     Standard,
-    /// Attack-free worlds with at least thirty million honest sends, for the
-    /// bound on false alarms.
+    /// Attack-free worlds with at least thirty million honest sends and every
+    /// innocent explanation, alone and in pairs, for the bound on false alarms.
     Long,
+    /// The innocent explanations alone and in pairs.
+    Pairs,
 }
 
 impl Suite {
@@ -20,6 +22,7 @@ impl Suite {
         match self {
             Self::Standard => "standard",
             Self::Long => "long",
+            Self::Pairs => "pairs",
         }
     }
 
@@ -27,7 +30,8 @@ impl Suite {
     pub fn default_seeds(self) -> u32 {
         match self {
             Self::Standard => 3,
-            Self::Long => 4,
+            Self::Long => 2,
+            Self::Pairs => 1,
         }
     }
 }
@@ -90,8 +94,10 @@ const HEAVY_SENDS: f64 = 400_000.0;
 /// suite's.
 pub fn jobs(suite: Suite, seeds: u32, first_seed: u64, only: &[String]) -> Result<Vec<Job>, LabError> {
     let names: Vec<String> = if only.is_empty() {
-        let shipped = Scenario::builtin_names().into_iter();
-        shipped.filter(|name| *name != "demo").map(Into::into).collect()
+        let shipped = Scenario::builtin_names().into_iter().map(String::from);
+        let shipped = shipped.filter(|name| *name != "demo" && suite != Suite::Pairs);
+        let generated = pairs::names().into_iter().filter(|_| suite != Suite::Standard);
+        shipped.chain(generated).collect()
     } else {
         only.to_vec()
     };
@@ -104,10 +110,20 @@ pub fn jobs(suite: Suite, seeds: u32, first_seed: u64, only: &[String]) -> Resul
             if suite == Suite::Long && one.has_attack() && only.is_empty() {
                 continue;
             }
+            let place = pairs::number(name);
             let heavy = suite == Suite::Standard && only.is_empty() && one.sends() > HEAVY_SENDS;
-            let count = if heavy { seeds.div_ceil(5) } else { seeds };
-            for seed in first_seed..first_seed + u64::from(count) {
-                one.seed = seed;
+            let count = match (suite, place) {
+                _ if heavy => seeds.div_ceil(5),
+                (Suite::Long, Some(_)) => seeds.div_ceil(2),
+                _ => seeds,
+            };
+            for turn in 0..u64::from(count) {
+                // Each world of pairs has people of its own.
+                one.seed = first_seed
+                    + match place {
+                        Some(place) => (place as u64 - 1) + turn * pairs::WORLDS as u64,
+                        None => turn,
+                    };
                 jobs.push(one.clone());
             }
         }
@@ -118,7 +134,7 @@ pub fn jobs(suite: Suite, seeds: u32, first_seed: u64, only: &[String]) -> Resul
 /// A shipped scenario that comes in both worlds by name stays in its own; all
 /// others are run in both.
 fn in_worlds(name: &str, spec: Scenario) -> (String, Vec<Scenario>) {
-    let is_shipped = Scenario::builtin_names().contains(&name);
+    let is_shipped = Scenario::builtin_names().contains(&name) || pairs::number(name).is_some();
     match name.strip_suffix("-a").or_else(|| name.strip_suffix("-b")) {
         Some(bare) if is_shipped => (bare.into(), vec![spec]),
         _ if is_shipped => {
@@ -132,6 +148,7 @@ fn in_worlds(name: &str, spec: Scenario) -> (String, Vec<Scenario>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn the_standard_suite_has_every_scenario_in_both_worlds() {
@@ -151,6 +168,28 @@ mod tests {
     fn the_long_suite_has_no_attack_and_thirty_million_sends() {
         let jobs = jobs(Suite::Long, Suite::Long.default_seeds(), 1, &[]).unwrap();
         assert!(jobs.iter().all(|job| !job.has_attack()));
-        assert!(jobs.iter().map(Job::sends).sum::<f64>() > 32e6);
+        assert!(jobs.iter().map(Job::sends).sum::<f64>() > 40e6);
+        for world in ["a", "b"] {
+            let kinds = jobs.iter().filter(|job| job.world == world);
+            let kinds = kinds
+                .flat_map(|job| &job.spec.overlays)
+                .map(|overlay| overlay.kind_name);
+            assert_eq!(kinds.collect::<BTreeSet<_>>(), pairs::kinds().collect());
+        }
+    }
+
+    #[test]
+    fn worlds_of_pairs_have_seeds_of_their_own() {
+        let all = jobs(Suite::Pairs, 2, 1, &[]).unwrap();
+        assert_eq!(all.len(), 2 * 2 * pairs::WORLDS);
+        let seeds: BTreeSet<(&str, u64)> = all.iter().map(|job| (job.world, job.seed)).collect();
+        assert_eq!(seeds.len(), all.len());
+        let third = jobs(Suite::Pairs, 1, 1, &["pairs-3-b".into()]).unwrap();
+        assert_eq!((third.len(), third[0].seed, third[0].world), (1, 3, "b"));
+        assert!(
+            all.iter()
+                .any(|job| job.scenario == "pairs-3" && job.spec == third[0].spec)
+        );
+        assert!(jobs(Suite::Pairs, 1, 1, &["pairs-11-b".into()]).is_err());
     }
 }

@@ -5,13 +5,14 @@ use serde::Serialize;
 use super::intervals::{Estimate, per_million, quantile, share};
 use super::run::Run;
 use super::score::{CURVE, CampaignOutcome};
+use crate::lab::simulate::pairs;
 
 /// Which runs or campaigns a row is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Group {
     /// Its name in the report.
     pub name: String,
-    /// Only this scenario.
+    /// Only this scenario; `pairs` for all its worlds together.
     pub scenario: Option<String>,
     /// Only this world.
     pub world: Option<&'static str>,
@@ -31,8 +32,17 @@ impl Group {
     }
 
     fn has(&self, run: &Run) -> bool {
-        self.scenario.as_ref().is_none_or(|name| *name == run.scenario)
+        self.scenario.as_ref().is_none_or(|name| name == family(&run.scenario))
             && self.world.is_none_or(|world| world == run.world)
+    }
+}
+
+/// What a scenario is called in tables: the worlds of pairs are one.
+fn family(scenario: &str) -> &str {
+    if pairs::number(scenario).is_some() {
+        "pairs"
+    } else {
+        scenario
     }
 }
 
@@ -49,12 +59,12 @@ pub fn groups(runs: &[Run]) -> Vec<Group> {
         ranges_max: Some(8),
         ..Group::all()
     });
-    let mut names: Vec<&String> = runs.iter().map(|run| &run.scenario).collect();
+    let mut names: Vec<&str> = runs.iter().map(|run| family(&run.scenario)).collect();
     names.sort_unstable();
     names.dedup();
     groups.extend(names.into_iter().map(|name| Group {
-        name: name.clone(),
-        scenario: Some(name.clone()),
+        name: name.into(),
+        scenario: Some(name.into()),
         ..Group::all()
     }));
     groups

@@ -428,11 +428,13 @@ impl Simulator {
                     self.round(talk, time);
                 }
             }
-            What::Odd { oddity } => {
-                let oddity = &mut self.oddities[usize::from(oddity)];
+            What::Odd { oddity: place } => {
+                let oddity = &mut self.oddities[usize::from(place)];
                 let tenant = oddity.tenant;
-                let mut talk = oddity.next(&self.world, &self.habits[tenant], &mut self.users[tenant], time);
-                let twist = self.twist(tenant, talk.app, talk.country, time);
+                let (app, country) = oddity.next_place();
+                let twist = self.twist(tenant, app, country, time);
+                let whose = (&self.world, &self.habits[tenant], &mut self.users[tenant]);
+                let mut talk = self.oddities[usize::from(place)].next(whose, country, time, &twist);
                 let of = talk.session;
                 innocent::record(&twist, &mut talk, of);
                 self.round(talk, time);

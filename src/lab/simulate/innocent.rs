@@ -234,11 +234,23 @@ impl Oddity {
         from + (uniform(&mut self.rng) * width as f64) as i64
     }
 
-    /// The next attempt that it adds.
-    pub(super) fn next(&mut self, world: &World, habits: &Habits, users: &mut Users, time: i64) -> Talk {
+    /// App and country of the next attempt that it adds.
+    pub(super) fn next_place(&mut self) -> (usize, usize) {
+        let country = self.spec.country.unwrap_or_else(|| self.draw_country());
+        (self.door.0, country)
+    }
+
+    /// The next attempt that it adds, to a [`Oddity::next_place`]; `twist` is what
+    /// other oddities do to it.
+    pub(super) fn next(
+        &mut self,
+        (world, habits, users): (&World, &Habits, &mut Users),
+        country: usize,
+        time: i64,
+        twist: &Twist,
+    ) -> Talk {
         self.drawn += 1;
         let (app, kind) = self.door;
-        let country = self.spec.country.unwrap_or_else(|| self.draw_country());
         let home = &world.countries[country];
         // Beyond all places of the ordinary users: nobody has seen them.
         let place = (1 << 40) + ((self.overlay as u64) << 32) + self.drawn;
@@ -263,8 +275,12 @@ impl Oddity {
             }
             _ => {}
         }
+        chances.verified = dipped(chances.verified, twist);
+        chances.outage = twist.outage;
         let plan = honest_plan(world.kind, habits, &mut self.rng, chances);
-        let client = self.request(world, habits, country, &somebody, time, chances.verifies);
+        let release = updated(twist, somebody.who);
+        let when = (time, release);
+        let client = self.request(world, habits, country, &somebody, when, chances.verifies);
         Talk {
             tenant: self.tenant,
             app,
@@ -333,13 +349,13 @@ impl Oddity {
         habits: &Habits,
         country: usize,
         somebody: &Person,
-        time: i64,
+        (time, release): (i64, Option<Release>),
         asked: bool,
     ) -> Client {
         if !asked {
             return Client::default();
         }
-        let mut shown = client(world, habits, &mut self.rng, country, somebody, time, None);
+        let mut shown = client(world, habits, &mut self.rng, country, somebody, time, release);
         let own = hash(&[world.seed, 83, self.overlay as u64]);
         let home = &world.countries[country];
         let network = match self.kind {

@@ -12,6 +12,7 @@ mod innocent;
 mod output;
 mod overlay;
 mod overlay_file;
+pub mod pairs;
 mod pending;
 mod people;
 mod presets;

@@ -26,7 +26,8 @@ const ATTACKS: &[(&str, AttackKind)] = &[
     ("hammering", AttackKind::Hammering),
 ];
 
-const INNOCENT: &[(&str, InnocentKind, &[&str])] = &[
+/// Innocent oddities: names, and the keys that each takes.
+pub(super) const INNOCENT: &[(&str, InnocentKind, &[&str])] = &[
     ("launch", InnocentKind::Launch, &["country", "rate"]),
     ("marketing_blast", InnocentKind::MarketingBlast, &["country", "rate"]),
     ("carrier_outage", InnocentKind::CarrierOutage, &["country", "share"]),

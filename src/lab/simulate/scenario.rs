@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::countries;
 use super::overlay::OverlaySpec;
 use super::overlay_file::RawOverlay;
+use super::pairs;
 use crate::model::{DAY, HOUR, MINUTE, Millis, SECOND};
 
 /// Why a scenario cannot be used or a simulation not be written.
@@ -181,10 +182,14 @@ builtin!(
 );
 
 impl Scenario {
-    /// A shipped scenario by its name, otherwise a file by its path.
+    /// A shipped scenario by its name (those of [`pairs`] among them), otherwise a
+    /// file by its path.
     pub fn load(name_or_path: &str) -> Result<Self, LabError> {
         if let Some((name, text)) = BUILTIN.iter().find(|(name, _)| *name == name_or_path) {
             return Self::parse(name, text);
+        }
+        if let Some(text) = pairs::text(name_or_path) {
+            return Self::parse(name_or_path, &text);
         }
         let path = Path::new(name_or_path);
         if !path.exists() {

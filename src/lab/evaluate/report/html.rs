@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::Report;
 use super::markdown::{COLUMNS, cells, heading, number, summary};
 use super::plots::{Axis, Dot, Series, dots, escaped, lines};
+use super::{Report, bound, pairs};
 use crate::lab::evaluate::intervals::Estimate;
 use crate::lab::evaluate::run::Run;
 use crate::lab::evaluate::score::CURVE;
@@ -40,6 +40,10 @@ pub fn html(report: &Report, runs: &[Run]) -> String {
         "How often wrong: false blocks per million honest sends",
         &false_blocks(report),
     );
+    let in_pairs = pairs::html(report);
+    if !in_pairs.is_empty() {
+        section(&mut page, pairs::HEADING, &in_pairs);
+    }
     sweeps(&mut page, report);
     ablations(&mut page, report);
     page.push_str("<h2>By group</h2>\n");
@@ -165,22 +169,9 @@ fn false_blocks(report: &Report) -> String {
         high: 10_000.0,
         is_log: true,
     };
-    let mark = (report.bound_per_million, "the promised bound");
+    let mark = (report.promise.per_million, "the promised bound");
     let mut text = dots(x, &rows, Some(mark));
-    if let Some(own) = report.judges.first().and_then(|judge| report.find(&judge.name, "all")) {
-        let low = own.false_block_rate.low.unwrap_or_default();
-        let is_kept = low <= report.bound_per_million;
-        let _ = write!(
-            text,
-            "<p>{}: {} false blocks in {} honest sends; the lower end of the interval, {}, lies {} the bound of {} per million.</p>",
-            escaped(&own.judge),
-            own.false_blocks,
-            super::markdown::grouped(own.honest),
-            number(low),
-            if is_kept { "within" } else { "above" },
-            number(report.bound_per_million)
-        );
-    }
+    text.push_str(&bound::html(report));
     text
 }
 
@@ -262,7 +253,7 @@ fn ablations(page: &mut String, report: &Report) {
     text.push_str(&dots(
         x,
         &alarms,
-        Some((report.bound_per_million, "the promised bound")),
+        Some((report.promise.per_million, "the promised bound")),
     ));
     section(page, "Ablations: what each part buys", &text);
 }

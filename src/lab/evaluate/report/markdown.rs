@@ -16,6 +16,8 @@ pub fn markdown(report: &Report) -> String {
     for group in report.groups() {
         let _ = writeln!(text, "## {}\n\n{}", heading(group), table(report, group));
     }
+    text.push_str(&super::bound::markdown(report));
+    text.push_str(&super::pairs::markdown(report));
     text.push_str(&sweeps(report));
     text.push_str("## Those compared\n\n| Name | What it is | Threshold |\n|---|---|---|\n");
     for judge in &report.judges {

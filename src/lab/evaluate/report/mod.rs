@@ -1,13 +1,17 @@
 //! What an evaluation found, for machines and for people.
 
+mod bound;
 pub mod html;
 pub mod markdown;
+mod pairs;
 mod plots;
 
 use serde::Serialize;
 
 pub(crate) use plots::escaped;
 
+use super::bound::{Bound, Promise, bounds};
+use super::pairs::{PairTable, tables};
 use super::run::{Entrant, Run};
 use super::sweep::{Frontier, SweepRow, frontiers};
 use super::table::{Row, groups, row};
@@ -26,8 +30,8 @@ pub struct Compared {
     pub parameter: Option<f64>,
 }
 
-/// All that an evaluation found. It says nothing of the time it took: the same
-/// seeds give the same bytes.
+/// All that an evaluation found. It says nothing of the time and memory it took:
+/// the same seeds give the same bytes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// Version of the program.
@@ -46,12 +50,16 @@ pub struct Report {
     pub honest: u64,
     /// See `honest`.
     pub events: u64,
-    /// False blocks per million messages that the detector promises at most.
-    pub bound_per_million: f64,
+    /// What the detector promises.
+    pub promise: Promise,
+    /// The same against what it did in the worlds without an attack, for each level.
+    pub bounds: Vec<Bound>,
     /// Those compared; the detector first.
     pub judges: Vec<Compared>,
     /// A row for each group and judge.
     pub rows: Vec<Row>,
+    /// Innocent explanations alone and in pairs, for each judge; empty when none was run.
+    pub pairs: Vec<PairTable>,
     /// A row for each point of each sweep and judge; empty when none was run.
     pub sweeps: Vec<SweepRow>,
     /// The largest rate of money that each judge left unseen for a week.
@@ -67,8 +75,8 @@ pub struct Frame {
     pub seeds: u32,
     /// The first of them.
     pub first_seed: u64,
-    /// False blocks per million messages that the detector promises at most.
-    pub bound_per_million: f64,
+    /// What the detector promises.
+    pub promise: Promise,
 }
 
 impl Report {
@@ -89,7 +97,8 @@ impl Report {
             worlds: own.len() as u64,
             honest: own.iter().map(|run| run.outcome.honest).sum(),
             events: own.iter().map(|run| run.outcome.events).sum(),
-            bound_per_million: frame.bound_per_million,
+            promise: frame.promise,
+            bounds: bounds(runs, first, frame.promise),
             judges: entrants
                 .iter()
                 .map(|entrant| Compared {
@@ -99,6 +108,7 @@ impl Report {
                 })
                 .collect(),
             rows,
+            pairs: tables(runs, entrants.iter().map(|entrant| entrant.name.as_str())),
             frontiers: frontiers(&sweeps),
             sweeps,
         }
