@@ -61,6 +61,8 @@ pub struct Tuning {
     pub conversion_shrinkage: f64,
     /// The honest lower bound is this share of the mean.
     pub conversion_lower: f64,
+    /// Lower bound of honest conversion in a region of which nothing was seen.
+    pub conversion_unseen: f64,
     /// Conversion that an enrolment asserts.
     pub enrolment_conversion: f64,
     /// Structural ceiling of the share of a region's honest attempts that a block of 10^m numbers holds, m = 2…6.
@@ -191,6 +193,7 @@ impl Default for Tuning {
             conversion_prior: 0.55,
             conversion_shrinkage: 30.0,
             conversion_lower: 0.8,
+            conversion_unseen: 0.4,
             enrolment_conversion: 0.6,
             structural: [0.01, 0.03, 0.12, 0.35, 0.7],
             structural_weight: 20.0,

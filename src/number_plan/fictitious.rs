@@ -51,6 +51,22 @@ const RANGES: [u64; 33] = [
 /// Digits of a North American number without its last two.
 const NANP_BLOCK_DIGITS: usize = 9;
 
+/// Whether a number of which only `prefix` is known, of `digits` digits in all, may
+/// lie in a fictitious range: a masked one hides the digits that would tell.
+pub fn may_be_fictitious(prefix: Prefix, digits: u8) -> bool {
+    if prefix.len() + 2 >= usize::from(digits) {
+        return is_fictitious(prefix);
+    }
+    // +1 NPA 555 and no more.
+    if prefix.len() == 7 && prefix.digits() / 1_000_000 == 1 && prefix.digits() % 1_000 == 555 {
+        return true;
+    }
+    is_fictitious(prefix)
+        || RANGES.iter().any(|range| {
+            Prefix::from_digits(*range).is_some_and(|range| prefix.len() + 2 >= range.len() && prefix.covers(range))
+        })
+}
+
 /// Whether the block of 100 lies wholly in a fictitious range.
 pub fn is_fictitious(block: Prefix) -> bool {
     let digits = block.digits();

@@ -34,7 +34,7 @@ mod territories;
 
 use std::sync::LazyLock;
 
-pub use fictitious::is_fictitious;
+pub use fictitious::{is_fictitious, may_be_fictitious};
 pub use path::{Path, path, prefix_path};
 pub use pattern::PatternError;
 pub use report::{NumberReport, describe};

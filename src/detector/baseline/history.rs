@@ -70,9 +70,21 @@ pub(crate) fn region_ceiling(own: f64, root: f64) -> f64 {
 
 /// Lower bound of honest conversion: the prior shrunk through wider places to
 /// narrower ones, and a safety factor.
+///
+/// The first place is the whole tenant. How other regions convert tells little of
+/// one that was never seen: there the bound is that of a region that converts badly.
 pub(crate) fn conversion_lower_bound<'a>(places: impl Iterator<Item = &'a History>, tuning: &Tuning) -> f64 {
-    let mean = places.fold(tuning.conversion_prior, |p, h| h.shrink(p, tuning.conversion_shrinkage));
-    (tuning.conversion_lower * mean).clamp(0.08, 0.85)
+    let (mut mean, mut local) = (tuning.conversion_prior, 0.0_f64);
+    for (i, history) in places.enumerate() {
+        mean = history.shrink(mean, tuning.conversion_shrinkage);
+        if i > 0 {
+            local = local.max(history.judged);
+        }
+    }
+    let bound = tuning.conversion_lower * mean;
+    let known = local / (local + tuning.conversion_shrinkage);
+    let cautious = bound.min(tuning.conversion_unseen);
+    (cautious + (bound - cautious) * known).clamp(0.08, 0.85)
 }
 
 /// Honest attempts an hour at a place: history over the time in which it was

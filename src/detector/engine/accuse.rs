@@ -24,6 +24,8 @@ const REGION_SUSPECTS_MIN: usize = 10;
 const REGION_COVERED: f64 = 0.7;
 /// Honest attempts an hour from which a country counts as lived in.
 const REGION_LIVED_IN: f64 = 0.05;
+/// Verified attempts over suspects above which somebody lives in a country after all.
+const REGION_VERIFIED: f64 = 0.25;
 /// A country is blocked only above this many times its honest rate.
 const REGION_EXCESS: f64 = 9.0;
 /// Age and history below which a tenant does not know where its customers live.
@@ -210,6 +212,13 @@ impl Engine {
             }
         }
         let hours = ((self.now - since).max(60_000)) as f64 / HOUR as f64;
+        let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region);
+        let verified = region.map_or(0, |r| {
+            r.latest().take_while(|e| e.at >= since).filter(|e| e.verified).count()
+        });
+        if verified as f64 > REGION_VERIFIED * total {
+            return false;
+        }
         if !self.may_block_country(attempt) || total / hours <= REGION_EXCESS * self.region_rate(attempt) {
             return false;
         }

@@ -43,6 +43,7 @@ impl Engine {
         } else {
             tenant.missing.upper(0.01, 1.5)
         };
+        let missing = missing.max(tenant.untold_elsewhere(attempt.region, |u| u.place));
         let odd = tenant
             .odd
             .upper(0.02, 1.5)
@@ -64,6 +65,7 @@ impl Engine {
             })
             .min(0.95)
         };
+        let device = device.max(tenant.untold_elsewhere(attempt.region, |u| u.device && !u.place));
         let fresh = self.apps[attempt.app as usize].fresh;
         let fresh = (fresh.total() >= FRESH_MATURE)
             .then(|| fresh.upper(0.05, 1.3))

@@ -3,7 +3,7 @@
 use super::attempts::{AppIx, Attempt, AttemptId, Attributes};
 use super::bounds::{Bounds, attribute_ratios};
 use super::prices;
-use super::tenant::RingEntry;
+use super::tenant::{RingEntry, Untold};
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::{
     HeldCounts, History, ceiling, ceiling_below, conversion_lower_bound, honest_per_hour, region_ceiling,
@@ -208,7 +208,7 @@ impl Engine {
         let never_verifies = !app.verifies()
             && app.sends > self.tuning.unverified_app_sends
             && self.tenants[usize::from(attempt.tenant)].verifies;
-        never_verifies || number_plan::is_fictitious(attempt.block)
+        never_verifies || number_plan::may_be_fictitious(attempt.block, attempt.digits)
     }
 
     /// The attempt's places with their honest ceilings, narrowest first.
@@ -292,6 +292,11 @@ impl Engine {
         );
         if !attempt.repeat {
             let tenant = &mut self.tenants[usize::from(attempt.tenant)];
+            tenant.note_untold(Untold {
+                region: attempt.region,
+                place: attempt.attributes.missing,
+                device: attempt.deviceless,
+            });
             tenant.flow += 1.0;
             tenant.region(attempt.region, &self.hasher).flow += 1.0;
         }

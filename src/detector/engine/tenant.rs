@@ -22,6 +22,9 @@ const CONFIRMED_MAX: usize = 16;
 const NUMBERS_MAX: usize = 1 << 19;
 const DEVICES_MAX: usize = 1 << 17;
 const HAMMERS_MAX: usize = 1 << 16;
+/// Latest attempts of a tenant that are remembered, and how few elsewhere tell nothing.
+const LATEST_MAX: usize = 32;
+const UNTOLD_MIN: f64 = 4.0;
 const ASNS_MAX: usize = 4_096;
 
 /// One tenant.
@@ -40,6 +43,8 @@ pub(crate) struct Tenant {
     pub(crate) numbers: Memory<Token, Millis>,
     /// The number each device last asked for, and when.
     pub(crate) devices: Memory<u64, (Token, Millis)>,
+    /// The latest attempts: their region, and what their clients did not tell.
+    pub(crate) latest: VecDeque<Untold>,
     /// Numbers that were sent to again while they were pending.
     pub(crate) hammers: Memory<Token, Hammer>,
     pub(crate) hold: HoldBack<Place>,
@@ -48,6 +53,16 @@ pub(crate) struct Tenant {
     pub(crate) confirmed: VecDeque<Millis>,
     /// Whether any app of the tenant ever verified.
     pub(crate) verifies: bool,
+}
+
+/// What one client did not tell.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Untold {
+    pub(crate) region: Region,
+    /// Neither country nor address.
+    pub(crate) place: bool,
+    /// No device.
+    pub(crate) device: bool,
 }
 
 /// One region of a tenant.
@@ -106,11 +121,32 @@ impl Tenant {
             invalid: Share::default(),
             numbers: Memory::new(NUMBERS_MAX, hasher.clone()),
             devices: Memory::new(DEVICES_MAX, hasher.clone()),
+            latest: VecDeque::new(),
             hammers: Memory::new(HAMMERS_MAX, hasher.clone()),
             hold: HoldBack::new(hasher.clone()),
             regions: BTreeMap::new(),
             confirmed: VecDeque::new(),
             verifies: false,
+        }
+    }
+
+    /// Remembers what a client did not tell.
+    pub(crate) fn note_untold(&mut self, untold: Untold) {
+        if self.latest.len() >= LATEST_MAX {
+            self.latest.pop_front();
+        }
+        self.latest.push_back(untold);
+    }
+
+    /// Upper bound of the share of clients that do not tell, as all regions but one
+    /// show it at present: an application that stops telling does so everywhere.
+    pub(crate) fn untold_elsewhere(&self, region: Region, what: impl Fn(&Untold) -> bool) -> f64 {
+        let elsewhere = self.latest.iter().filter(|u| u.region != region);
+        let (count, untold) = elsewhere.fold((0.0, 0.0), |(n, k), u| (n + 1.0, k + f64::from(u8::from(what(u)))));
+        if count < UNTOLD_MIN || untold <= 2.0 * libm::sqrt(untold) {
+            0.0
+        } else {
+            (1.3 * untold / count).min(0.95)
         }
     }
 
