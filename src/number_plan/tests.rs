@@ -29,6 +29,18 @@ fn summary(number: &str) -> String {
 }
 
 #[test]
+fn a_masked_number_may_lie_in_a_fictitious_range() {
+    let prefix = |digits: u64| crate::model::Prefix::from_digits(digits).unwrap();
+    assert!(super::may_be_fictitious(prefix(44_770_090), 12));
+    assert!(super::may_be_fictitious(prefix(1_212_555), 11));
+    assert!(!super::may_be_fictitious(prefix(44_770_190), 12));
+    assert!(!super::may_be_fictitious(prefix(4_477), 12));
+    // A block of 100 hides nothing that would tell.
+    assert!(!super::may_be_fictitious(prefix(121_255_599), 11));
+    assert!(super::may_be_fictitious(prefix(121_255_501), 11));
+}
+
+#[test]
 fn well_known_numbers() {
     for (number, expected) in [
         ("+998901234567", "UZ +998 mobile +998"),

@@ -120,6 +120,21 @@ mod tests {
     }
 
     #[test]
+    fn a_region_never_seen_may_convert_badly() {
+        let tuning = Tuning::default();
+        let with = |attempts: f64, share: f64| {
+            let mut h = History::default();
+            h.learn(attempts, attempts, attempts * share, Millis(1), 1e12);
+            h
+        };
+        let tenant = with(100_000.0, 0.8);
+        let unseen = conversion_lower_bound([tenant, History::default()].iter(), &tuning);
+        assert!((unseen - tuning.conversion_unseen).abs() < 1e-9);
+        let known = conversion_lower_bound([tenant, with(10_000.0, 0.8)].iter(), &tuning);
+        assert!((0.62..0.64).contains(&known), "{known}");
+    }
+
+    #[test]
     fn a_country_never_seen_is_bounded_by_structure_alone() {
         assert_eq!(ceiling(0.0, 0.0, 2, &Tuning::default()), 0.01);
         assert_eq!(ceiling(0.0, 0.0, 4, &Tuning::default()), 0.12);

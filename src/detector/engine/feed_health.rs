@@ -107,6 +107,27 @@ mod tests {
     }
 
     #[test]
+    fn what_a_dead_feed_swallowed_is_lost_and_nothing_else_is() {
+        let mut health = FeedHealth::default();
+        health.verification(Millis(1_000 * SECOND), Millis(1_000 * SECOND));
+        assert!(health.is_fresh());
+        let mut now = Millis(1_000 * SECOND);
+        while !health.is_stalled() {
+            now = now + SECOND;
+            for code in ["DE", "FR", "US"] {
+                health.attempt(now, region(code), 0.5);
+            }
+        }
+        assert!(!health.is_fresh());
+        assert!(health.has_lost(now), "as long as it is silent");
+        let back = now + 3_600 * SECOND;
+        health.verification(back, back);
+        assert!(health.has_lost(now) && !health.has_lost(back));
+        assert!(!health.has_lost(Millis(1_000 * SECOND) - 10 * MINUTE));
+        assert!(health.is_fresh());
+    }
+
+    #[test]
     fn silence_in_many_regions_is_a_stall_and_a_timely_event_ends_it() {
         let mut health = FeedHealth::default();
         health.verification(Millis(0), Millis(0));

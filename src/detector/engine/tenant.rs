@@ -276,3 +276,27 @@ impl Names {
         self.tenants.get(name).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_that_fall_silent_in_one_region_raise_no_bound_there() {
+        let mut tenant = Tenant::new("acme".into(), Millis(0), &crate::detector::Keyed::with_seeds(1, 2, 3, 4));
+        let region = |code: &str| Region::parse(code).unwrap();
+        let mut note = |code: &str, place: bool, times: usize| {
+            for _ in 0..times {
+                tenant.note_untold(Untold {
+                    region: region(code),
+                    place,
+                    device: true,
+                });
+            }
+        };
+        note("US", false, 16);
+        note("UZ", true, 16);
+        assert_eq!(tenant.untold_elsewhere(region("UZ"), |u| u.place), 0.0);
+        assert_eq!(tenant.untold_elsewhere(region("US"), |u| u.place), 0.95);
+    }
+}
