@@ -283,7 +283,11 @@ mod tests {
 
     #[test]
     fn clients_that_fall_silent_in_one_region_raise_no_bound_there() {
-        let mut tenant = Tenant::new("acme".into(), Millis(0), &crate::detector::Keyed::with_seeds(1, 2, 3, 4));
+        let mut tenant = Tenant::new(
+            "acme".into(),
+            Millis(0),
+            &crate::detector::Keyed::with_seeds(1, 2, 3, 4),
+        );
         let region = |code: &str| Region::parse(code).unwrap();
         let mut note = |code: &str, place: bool, times: usize| {
             for _ in 0..times {
