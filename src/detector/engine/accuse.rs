@@ -86,11 +86,7 @@ impl Engine {
         let Place::Range(tenant, prefix, digits) = place else {
             return false;
         };
-        let start = self
-            .trie
-            .get(place)
-            .and_then(|n| n.evidence.as_ref())
-            .map_or(self.now, |e| e.start);
+        let start = self.trie.evidence(place).map_or(self.now, |e| e.start);
         let (named, named_class) = if class == CLASS_MIN {
             (prefix, class)
         } else {
@@ -183,11 +179,7 @@ impl Engine {
     /// country where next to nobody lives.
     pub(super) fn accuse_region(&mut self, attempt: &Attempt, effects: &mut Vec<Effect>) -> bool {
         let place = attempt.region_place();
-        let start = self
-            .trie
-            .get(place)
-            .and_then(|n| n.evidence.as_ref())
-            .map_or(self.now, |e| e.start);
+        let start = self.trie.evidence(place).map_or(self.now, |e| e.start);
         let since = start.max(self.now - REGION_LOOK_BACK_MS);
         let suspects = self.suspects(attempt, since);
         if suspects.len() < REGION_SUSPECTS_MIN {
@@ -228,11 +220,7 @@ impl Engine {
 
     fn wipe_region(&mut self, attempt: &Attempt) -> bool {
         let now = self.now;
-        if let Some(evidence) = self
-            .trie
-            .get_mut(attempt.region_place())
-            .and_then(|n| n.evidence.as_mut())
-        {
+        if let Some(evidence) = self.trie.evidence_mut(attempt.region_place()) {
             evidence.clear(now);
         }
         true
@@ -265,11 +253,7 @@ impl Engine {
             Place::Range(..) => self.honest_rate(tenant, prefix, attempt.digits),
             _ => self.region_rate(attempt),
         };
-        let sends = self
-            .trie
-            .get(place)
-            .and_then(|n| n.evidence.as_ref())
-            .map_or(1, |e| e.since.attempts);
+        let sends = self.trie.evidence(place).map_or(1, |e| e.since.attempts);
         let id = self.open_attack(tenant, attempt, prefix, Level::Alert);
         let crossing = self.crossing(place, attempt, Level::Alert);
         let explanations = self.explanations(place, attempt, Level::Alert);

@@ -95,6 +95,11 @@ impl Attempt {
         ranges(self.tenant, self.block, self.digits, self.calling_digits)
     }
 
+    /// All places that it speaks for or against: its ranges and its region.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> + use<> {
+        self.ranges().map(|(_, place)| place).chain([self.region_place()])
+    }
+
     /// Its region.
     pub(crate) fn region_place(&self) -> Place {
         Place::Region(self.tenant, self.region)
@@ -129,7 +134,7 @@ pub(crate) struct Attempts {
     #[serde(with = "crate::detector::snapshot::codec::entries")]
     by_number: HashMap<(AppIx, Token), AttemptId, crate::detector::Keyed>,
     #[serde(with = "crate::detector::snapshot::codec::entries")]
-    by_session: HashMap<(TenantIx, Token), AttemptId, crate::detector::Keyed>,
+    by_name: HashMap<(TenantIx, Token), AttemptId, crate::detector::Keyed>,
     open_max: usize,
 }
 
@@ -140,7 +145,7 @@ impl Attempts {
             open: VecDeque::new(),
             first: 0,
             by_number: HashMap::with_hasher(hasher.clone()),
-            by_session: HashMap::with_hasher(hasher),
+            by_name: HashMap::with_hasher(hasher),
             open_max,
         }
     }
@@ -153,7 +158,7 @@ impl Attempts {
         let id = self.first + self.open.len() as u64;
         self.by_number.insert((attempt.app, attempt.number), id);
         for name in [attempt.session, attempt.message].into_iter().flatten() {
-            self.by_session.insert((attempt.tenant, name), id);
+            self.by_name.insert((attempt.tenant, name), id);
         }
         self.open.push_back(Some(attempt));
         id
@@ -172,13 +177,13 @@ impl Attempts {
             self.forget_name(tenant, name, id);
         }
         for name in [session, message].into_iter().flatten() {
-            self.by_session.insert((tenant, name), id);
+            self.by_name.insert((tenant, name), id);
         }
     }
 
     fn forget_name(&mut self, tenant: TenantIx, name: Token, id: AttemptId) {
-        if self.by_session.get(&(tenant, name)) == Some(&id) {
-            self.by_session.remove(&(tenant, name));
+        if self.by_name.get(&(tenant, name)) == Some(&id) {
+            self.by_name.remove(&(tenant, name));
         }
     }
 
@@ -203,11 +208,24 @@ impl Attempts {
     }
 
     /// The open attempt of a session or message id.
-    pub(crate) fn of_session(&self, tenant: TenantIx, session: Token) -> Option<AttemptId> {
-        self.by_session
+    fn of_name(&self, tenant: TenantIx, session: Token) -> Option<AttemptId> {
+        self.by_name
             .get(&(tenant, session))
             .copied()
             .filter(|id| self.get(*id).is_some())
+    }
+
+    /// The open attempt that an event is about: by the first name that is known,
+    /// else by its number.
+    pub(crate) fn find<const N: usize>(
+        &self,
+        tenant: TenantIx,
+        app: AppIx,
+        names: [Option<Token>; N],
+        number: Option<Token>,
+    ) -> Option<AttemptId> {
+        let by_name = names.into_iter().flatten().find_map(|name| self.of_name(tenant, name));
+        by_name.or_else(|| self.of_number(app, number?))
     }
 
     /// Closes every attempt opened before `until`.

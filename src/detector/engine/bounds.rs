@@ -82,13 +82,12 @@ impl Engine {
 
     /// What the clients of an attack under way look like, from its whole region.
     fn lead(&self, attempt: &Attempt) -> Lead {
-        let node = self.trie.get(attempt.region_place());
-        let Some(seen) = node.and_then(|n| n.evidence.as_ref()).map(|e| e.counters) else {
-            return Lead::default();
-        };
         if !self.is_under_attack(attempt) {
             return Lead::default();
         }
+        let Some(seen) = self.trie.evidence(attempt.region_place()).map(|e| e.counters) else {
+            return Lead::default();
+        };
         let known = (seen.attempts - seen.missing).max(1.0);
         Lead {
             missing: seen.missing / seen.attempts.max(1.0),

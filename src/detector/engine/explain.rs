@@ -17,7 +17,7 @@ impl Engine {
     pub(super) fn explain(&mut self, id: EpisodeId, place: Place, crossing: (f64, f64), attempt: &Attempt) {
         let evidence_items = self.evidence_items(place, attempt);
         let samples = self.samples(id, attempt);
-        let Some(evidence) = self.trie.get(place).and_then(|n| n.evidence.as_ref()) else {
+        let Some(evidence) = self.trie.evidence(place) else {
             return;
         };
         let (since, first) = (evidence.since, evidence.since.first_event);
@@ -43,7 +43,7 @@ impl Engine {
     /// The null that was hardest to refute at a place: its log e-value and the line
     /// that it had to cross, with all that lowers it at present.
     pub(super) fn crossing(&self, place: Place, attempt: &Attempt, level: Level) -> (f64, f64) {
-        let Some(evidence) = self.trie.get(place).and_then(|n| n.evidence.as_ref()) else {
+        let Some(evidence) = self.trie.evidence(place) else {
             return (0.0, self.log_a);
         };
         let hammer = evidence.parts.hammer;
@@ -60,7 +60,7 @@ impl Engine {
     }
 
     fn evidence_items(&self, place: Place, attempt: &Attempt) -> Vec<EvidenceItem> {
-        let evidence = self.trie.get(place).and_then(|n| n.evidence.as_ref());
+        let evidence = self.trie.evidence(place);
         evidence.map_or_else(Vec::new, |evidence| self.items_of(evidence, place, attempt))
     }
 

@@ -29,7 +29,7 @@ impl Engine {
         if place.class() != Some(CLASS_MIN) {
             return;
         }
-        if let Some(evidence) = self.trie.get_mut(place).and_then(|n| n.evidence.as_mut()) {
+        if let Some(evidence) = self.trie.evidence_mut(place) {
             evidence.parts.hammer = hammer;
         }
         if Self::is_hammered(&self.hammer_lines(&attempt), hammer) {

@@ -62,7 +62,7 @@ impl Engine {
     /// Where every innocent explanation of a place stands against its line; empty
     /// when nothing was seen there.
     pub(super) fn explanations(&self, place: Place, attempt: &Attempt, level: Level) -> Vec<Explanation> {
-        let evidence = self.trie.get(place).and_then(|n| n.evidence.as_ref());
+        let evidence = self.trie.evidence(place);
         evidence.map_or_else(Vec::new, |e| self.explanations_of(e, place, attempt, level))
     }
 

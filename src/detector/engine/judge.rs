@@ -53,8 +53,8 @@ impl Engine {
         if self.tuning.enabled.missing_verification {
             let ordinary = missing_verification::silence(hazard, attempt.weight, &self.tuning);
             let enrolment = missing_verification::silence(high, attempt.weight, &self.tuning);
-            for place in attempt.ranges().map(|(_, p)| p).chain([attempt.region_place()]) {
-                if let Some(evidence) = self.trie.get_mut(place).and_then(|n| n.evidence.as_mut()) {
+            for place in attempt.places() {
+                if let Some(evidence) = self.trie.evidence_mut(place) {
                     evidence.silence(&ordinary, &enrolment);
                 }
             }
@@ -106,12 +106,12 @@ impl Engine {
     /// The highest level at which every innocent explanation of a place is refuted.
     fn refuted(&mut self, place: Place, class: Option<u8>, attempt: &Attempt) -> Option<Level> {
         let floor = libm::exp(self.tuning.floor_alert);
-        let evidence = self.trie.get(place)?.evidence.as_ref()?;
+        let evidence = self.trie.evidence(place)?;
         if evidence.counters.attempts < self.attempts_needed(class, attempt) || !evidence.may_refute(floor) {
             return None;
         }
         self.settle(place, class, attempt);
-        let evidence = self.trie.get(place)?.evidence.as_ref()?;
+        let evidence = self.trie.evidence(place)?;
         [Level::Block, Level::Alert]
             .into_iter()
             .find(|level| evidence.refutes_all(&self.lines_at(place, attempt, *level)))
@@ -134,7 +134,7 @@ impl Engine {
         }
         let (bets, flow) = self.dues(place, class, attempt);
         let tuning = &self.tuning;
-        if let Some(evidence) = self.trie.get_mut(place).and_then(|n| n.evidence.as_mut()) {
+        if let Some(evidence) = self.trie.evidence_mut(place) {
             let missed = (flow - evidence.flow_seen).max(0.0);
             evidence.misses(missed, &bets, tuning);
             evidence.flow_seen = flow.max(evidence.flow_seen);

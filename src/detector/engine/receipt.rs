@@ -27,17 +27,9 @@ impl Engine {
             return;
         }
         let Some(factor) = receipts::ratio(status) else { return };
-        let by_name = [message, session]
-            .into_iter()
-            .flatten()
-            .find_map(|name| self.attempts.of_session(tenant, name));
-        let by_number = || {
-            event
-                .number
-                .as_ref()
-                .and_then(|n| self.attempts.of_number(app, n.token))
-        };
-        let Some(attempt) = by_name.or_else(by_number).and_then(|id| self.attempts.get_mut(id)) else {
+        let number = event.number.as_ref().map(|n| n.token);
+        let id = self.attempts.find(tenant, app, [message, session], number);
+        let Some(attempt) = id.and_then(|id| self.attempts.get_mut(id)) else {
             return;
         };
         if attempt.receipt != Receipt::Awaited || !attempt.free {
@@ -68,8 +60,8 @@ impl Engine {
     }
 
     fn weigh_receipt(&mut self, attempt: &Attempt, factor: f64) {
-        for place in attempt.ranges().map(|(_, p)| p).chain([attempt.region_place()]) {
-            if let Some(evidence) = self.trie.get_mut(place).and_then(|n| n.evidence.as_mut()) {
+        for place in attempt.places() {
+            if let Some(evidence) = self.trie.evidence_mut(place) {
                 evidence.receipt(factor);
             }
         }

@@ -245,10 +245,7 @@ impl Engine {
             .region(attempt.region, &self.hasher)
             .flow;
         let thousand = steps.iter().find(|s| s.class == 3).map(|s| s.place);
-        let thousand_flow = thousand
-            .and_then(|p| self.trie.get(p))
-            .and_then(|n| n.evidence.as_ref())
-            .map(|e| e.visits);
+        let thousand_flow = thousand.and_then(|p| self.trie.evidence(p)).map(|e| e.visits);
         for step in &steps {
             let honest = (age >= RATE_MATURE_MS && step.class <= RATE_CLASS_MAX)
                 .then(|| volume::upper_rate(honest_per_hour(&step.history, step.class, age, &self.tuning)));

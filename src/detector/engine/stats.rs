@@ -103,11 +103,7 @@ impl Engine {
         let expected_sends = honest_per_hour(&history, class, age, &self.tuning) * minutes / 60.0;
         let histories = [self.history(Place::Root(app.tenant)), history];
         let conversion = crate::detector::baseline::conversion_lower_bound(histories.iter(), &self.tuning);
-        let log_e = self
-            .trie
-            .get(place)
-            .and_then(|n| n.evidence.as_ref())
-            .map_or(0.0, |e| e.log_e(0).max(0.0));
+        let log_e = self.trie.evidence(place).map_or(0.0, |e| e.log_e(0).max(0.0));
         WindowStats {
             tenant: tenant.name.clone(),
             app: app.name.clone(),

@@ -19,14 +19,8 @@ impl Engine {
         outcome: Outcome,
         effects: &mut Vec<Effect>,
     ) {
-        let by_session = session.and_then(|s| self.attempts.of_session(tenant, s));
-        let by_number = || {
-            event
-                .number
-                .as_ref()
-                .and_then(|n| self.attempts.of_number(app, n.token))
-        };
-        let id = by_session.or_else(by_number);
+        let number = event.number.as_ref().map(|n| n.token);
+        let id = self.attempts.find(tenant, app, [session], number);
         // A verification that names no app of its own belongs to its attempt's.
         let app = id.and_then(|id| self.attempts.get(id)).map_or(app, |a| a.app);
         let change = self.apps[app as usize].health.verification(self.now, event.time);
@@ -62,8 +56,8 @@ impl Engine {
         self.forget_hammer(&attempt);
         let factors = missing_verification::approval(attempt.weight, &self.tuning);
         let now = self.now;
-        for place in attempt.ranges().map(|(_, p)| p).chain([attempt.region_place()]) {
-            if let Some(evidence) = self.trie.get_mut(place).and_then(|n| n.evidence.as_mut()) {
+        for place in attempt.places() {
+            if let Some(evidence) = self.trie.evidence_mut(place) {
                 if attempt.opened >= evidence.start {
                     evidence.since.verified += 1;
                 }

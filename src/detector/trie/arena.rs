@@ -89,6 +89,16 @@ impl Trie {
         self.index.get(&place).map(|&id| &mut self.nodes[id as usize])
     }
 
+    /// What is known against `place`, if it is kept.
+    pub(crate) fn evidence(&self, place: Place) -> Option<&Evidence> {
+        self.get(place)?.evidence.as_deref()
+    }
+
+    /// What is known against `place`, if it is kept.
+    pub(crate) fn evidence_mut(&mut self, place: Place) -> Option<&mut Evidence> {
+        self.get_mut(place)?.evidence.as_deref_mut()
+    }
+
     /// The node at `place`, made when absent; it becomes the most recently touched.
     pub(crate) fn touch(&mut self, place: Place) -> &mut Node {
         let id = match self.index.get(&place) {
