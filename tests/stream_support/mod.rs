@@ -12,8 +12,8 @@ use pumpwatch::detector::{Effect, EventCounts, Policy, State};
 use pumpwatch::model::log::{Feed, LogRecord, RecordCounts};
 use pumpwatch::render;
 use pumpwatch::stream::{
-    EmbeddedBroker, InputSettings, Observer, Pace, ReplaySink, Role, Said, Shutdown, Start, StreamError,
-    StreamSettings, Topics, run,
+    EmbeddedBroker, InputSettings, Observer, Pace, ReplayOptions, ReplaySink, Role, Said, Shutdown, Start, StreamError,
+    StreamSettings, Topics, replay_log, run,
 };
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -470,4 +470,41 @@ pub fn now() -> i64 {
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap();
     since.as_millis() as i64
+}
+
+/// What a fold of the whole log says.
+pub fn replayed(settings: &StreamSettings) -> Published {
+    let mut collect = Collect::new(settings);
+    replay_log(settings, &ReplayOptions::default(), &mut collect).unwrap();
+    collect.1
+}
+
+/// Lets a detector alone read the log to its end: a service that is stopped may have
+/// ticks in its log that it has not read itself. Nothing is added to the log
+/// meanwhile, so all that a fold of it says must come out, and nothing else.
+pub fn publish_the_rest(settings: &StreamSettings) -> Published {
+    let said = replayed(settings);
+    let detector = Running::start(settings, Role::Detector);
+    let mut live = published(settings);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while live.len() < said.len() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(500));
+        live = published(settings);
+    }
+    detector.stop().unwrap();
+    let differing: Vec<_> = live
+        .iter()
+        .filter(|(place, record)| said.get(*place) != Some(record))
+        .map(|(place, _)| place)
+        .collect();
+    assert!(
+        differing.is_empty(),
+        "published, but not or not so by a fold of the log: {differing:?}"
+    );
+    let unsaid: Vec<_> = said.keys().filter(|place| !live.contains_key(*place)).collect();
+    assert!(
+        unsaid.is_empty(),
+        "said by a fold of the log and never published: {unsaid:?}"
+    );
+    live
 }
