@@ -81,10 +81,8 @@ pub struct Tuning {
     pub contagion: [f64; 3],
     /// See `contagion`.
     pub contagion_ms: i64,
-    /// Nats off the lines of a range whose region is refuted as a whole.
-    pub walk: f64,
-    /// Attempts that a range in such a region must have seen.
-    pub attempts_min_walk: f64,
+    /// Attempts that a range under siege must have seen.
+    pub attempts_min_siege: f64,
     /// Nats off the line for each live block one digit below, at most three.
     pub sibling: f64,
     /// Time to live of a block: share of an expected honest send's waiting time.
@@ -124,7 +122,7 @@ pub struct Enabled {
     pub common_change_point: bool,
     pub contagion: bool,
     pub siblings: bool,
-    pub walk: bool,
+    pub siege: bool,
     pub widening: bool,
     pub escalation: bool,
     pub country: bool,
@@ -149,7 +147,7 @@ impl Default for Enabled {
             common_change_point: true,
             contagion: true,
             siblings: true,
-            walk: true,
+            siege: true,
             widening: true,
             escalation: true,
             country: true,
@@ -175,8 +173,8 @@ impl Default for Tuning {
                 profile(0.8, 0.10, 0.20, 32.0, 0.8),
                 profile(0.3, 0.10, 0.20, 16.0, 0.3),
                 profile(0.05, 0.12, 0.20, 8.0, 0.9),
-                profile(0.008, 0.15, 0.15, 4.0, 0.0),
-                profile(0.001, 0.20, 0.10, 2.0, 0.0),
+                profile(0.008, 0.15, 0.15, 1.0, 0.0),
+                profile(0.001, 0.20, 0.10, 1.0, 0.0),
                 profile(0.3, 0.65, 0.15, 16.0, 0.5),
             ],
             node_kinds: 8.0,
@@ -203,8 +201,7 @@ impl Default for Tuning {
             history_decay_ms: 30.0 * DAY as f64,
             contagion: [3.0, 4.5, 6.0],
             contagion_ms: 2 * HOUR,
-            walk: 8.0,
-            attempts_min_walk: 0.9,
+            attempts_min_siege: 0.9,
             sibling: 3.0,
             ttl_share: 0.5,
             ttl_min_ms: 2 * HOUR,

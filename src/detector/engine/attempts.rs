@@ -85,6 +85,8 @@ pub(crate) struct Attempt {
     /// Whether it speaks for or against places: not inside a block, not of an app
     /// that never verifies while others do.
     pub(crate) free: bool,
+    /// Whether it returned to a range in which nobody was ever seen before today.
+    pub(crate) frontier: bool,
     pub(crate) slice: u64,
     pub(crate) ring: u64,
 }
@@ -95,9 +97,16 @@ impl Attempt {
         ranges(self.tenant, self.block, self.digits, self.calling_digits)
     }
 
-    /// All places that it speaks for or against: its ranges and its region.
+    /// All places that it speaks for or against: its ranges and what holds them.
     pub(crate) fn places(&self) -> impl Iterator<Item = Place> + use<> {
-        self.ranges().map(|(_, place)| place).chain([self.region_place()])
+        let frontier = self.frontier.then(|| self.frontier_place());
+        let wider = [self.region_place()].into_iter().chain(frontier);
+        self.ranges().map(|(_, place)| place).chain(wider)
+    }
+
+    /// The frontier of its region.
+    pub(crate) fn frontier_place(&self) -> Place {
+        Place::Frontier(self.tenant, self.region)
     }
 
     /// Its region.

@@ -80,12 +80,16 @@ impl Engine {
         }
     }
 
-    /// What the clients of an attack under way look like, from its whole region.
+    /// What the clients of an attack under way look like, from all that is under siege.
     fn lead(&self, attempt: &Attempt) -> Lead {
-        if !self.is_under_attack(attempt) {
+        let Some(scope) = self.besieged(attempt) else {
             return Lead::default();
-        }
-        let Some(seen) = self.trie.evidence(attempt.region_place()).map(|e| e.counters) else {
+        };
+        let Some(seen) = self
+            .trie
+            .evidence(Self::scope_place(attempt, scope))
+            .map(|e| e.counters)
+        else {
             return Lead::default();
         };
         let known = (seen.attempts - seen.missing).max(1.0);

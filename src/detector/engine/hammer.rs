@@ -49,7 +49,7 @@ impl Engine {
     pub(super) fn hammer_lines(&self, attempt: &Attempt) -> Lines {
         let contagion = self.tenants[usize::from(attempt.tenant)].contagion(self.now, &self.tuning);
         let (log_a, floor) = self.line_of(Level::Block);
-        crate::detector::evidence::lines(log_a, contagion, floor, false, false, &self.tuning)
+        crate::detector::evidence::lines(log_a, contagion, floor, None, true, &self.tuning)
     }
 
     pub(super) fn is_hammered(lines: &Lines, hammer: Hammer) -> bool {

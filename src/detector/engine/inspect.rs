@@ -148,6 +148,7 @@ impl Engine {
             stage: 0,
             verified: false,
             free: true,
+            frontier: false,
             slice: 0,
             ring: 0,
         }

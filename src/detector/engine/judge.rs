@@ -1,6 +1,7 @@
 //! Silence, second by second, and the test whether a place must be accused.
 
 use super::attempts::{Attempt, AttemptId};
+use super::siege::Scope;
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::{ceiling, ceiling_below, region_ceiling};
 use crate::detector::evidence::digits::Bets;
@@ -13,6 +14,8 @@ use crate::model::{Level, SECOND};
 const PUT_OFF_MS: i64 = 30 * SECOND;
 /// Widest class that accuses on its own; beyond it is only the region.
 pub(super) const ACCUSING_CLASS_MAX: u8 = 5;
+/// Stage of silence, 32 seconds, before which a single attempt accuses nothing.
+const SINGLE_STAGE: usize = 5;
 /// First stage of silence after which a walking campaign is looked for.
 const ESCALATING_STAGE: usize = 3;
 
@@ -34,7 +37,8 @@ impl Engine {
         }
         let attempt = attempt.clone();
         let age = self.now - attempt.opened;
-        let mut stage = attempt.stage;
+        let before = attempt.stage;
+        let mut stage = before;
         let mut hazard = 0.0;
         let mut high = 0.0;
         while stage < self.stages.len() && self.stages.due_ms[stage] <= age {
@@ -59,6 +63,7 @@ impl Engine {
                 }
             }
         }
+        self.note_silence(id, before, stage);
         self.weigh_delivered(&attempt, stage, id);
         self.judge(id, effects);
         if stage > ESCALATING_STAGE {
@@ -77,25 +82,31 @@ impl Engine {
             .ranges()
             .filter(|(m, _)| *m <= ACCUSING_CLASS_MAX)
             .map(|(m, p)| (Some(m), p));
-        for (class, place) in ranges.chain([(None, attempt.region_place())]) {
+        let frontier = attempt.frontier.then(|| (None, attempt.frontier_place()));
+        for (class, place) in ranges.chain(frontier).chain([(None, attempt.region_place())]) {
             if class.is_none() && !self.tuning.enabled.country {
                 continue;
             }
             match self.refuted(place, class, &attempt) {
                 Some(Level::Block) => {
-                    let blocked = if let Some(class) = class {
-                        self.accuse_range(place, class, &attempt, effects)
-                    } else {
-                        self.put_under_attack(&attempt);
-                        self.accuse_region(&attempt, effects)
+                    let blocked = match (class, place) {
+                        (Some(class), _) => self.accuse_range(place, class, &attempt, effects),
+                        (None, Place::Frontier(..)) => {
+                            self.besiege(&attempt, Scope::Frontier);
+                            continue;
+                        }
+                        (None, _) => {
+                            self.besiege(&attempt, Scope::Region);
+                            self.accuse_region(&attempt, effects)
+                        }
                     };
                     if blocked {
                         return;
                     }
                     suspicious = suspicious.or(Some(place));
                 }
-                Some(Level::Alert) => suspicious = suspicious.or(Some(place)),
-                None => {}
+                Some(Level::Alert) if !matches!(place, Place::Frontier(..)) => suspicious = suspicious.or(Some(place)),
+                _ => {}
             }
         }
         if let Some(place) = suspicious {
@@ -119,10 +130,12 @@ impl Engine {
 
     /// Attempts that a place must have seen before it may accuse.
     pub(super) fn attempts_needed(&self, class: Option<u8>, attempt: &Attempt) -> f64 {
-        if class.is_some() && self.is_under_attack(attempt) {
-            self.tuning.attempts_min_walk
-        } else {
+        if class.is_none() || self.besieged(attempt).is_none() {
             self.tuning.attempts_min
+        } else if attempt.stage < SINGLE_STAGE {
+            self.tuning.attempts_min_siege.max(1.5)
+        } else {
+            self.tuning.attempts_min_siege
         }
     }
 
@@ -151,9 +164,15 @@ impl Engine {
                 flow,
             )
         } else {
-            let own = self.history(place).attempts();
-            let root = self.history(Place::Root(attempt.tenant)).attempts();
-            (Bets::of_region(region_ceiling(own, root)), tenant.flow)
+            let (whole, flow) = match place {
+                Place::Frontier(..) => (
+                    attempt.region_place(),
+                    tenant.regions.get(&attempt.region).map_or(0.0, |r| r.flow),
+                ),
+                _ => (Place::Root(attempt.tenant), tenant.flow),
+            };
+            let (own, all) = (self.history(place).attempts(), self.history(whole).attempts());
+            (Bets::of_region(region_ceiling(own, all)), flow)
         }
     }
 

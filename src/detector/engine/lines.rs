@@ -4,27 +4,20 @@ use super::Engine;
 use super::attempts::Attempt;
 use crate::detector::evidence::{Lines, lines};
 use crate::detector::trie::Place;
-use crate::model::{Level, MINUTE};
-
-/// A region counts as under attack this long after it was last refuted as a whole.
-const UNDER_ATTACK_MS: i64 = 15 * MINUTE;
+use crate::model::Level;
 
 impl Engine {
     /// The lines of a place's nulls, as e-values.
     pub(super) fn lines_at(&self, place: Place, attempt: &Attempt, level: Level) -> Lines {
         let contagion = self.tenants[usize::from(attempt.tenant)].contagion(self.now, &self.tuning);
-        let walking = matches!(place, Place::Range(..)) && self.is_under_attack(attempt);
-        let walk = if walking { self.tuning.walk } else { 0.0 };
-        let lowered = contagion + walk + self.sibling_nats(place);
+        let siege = matches!(place, Place::Range(..))
+            .then(|| self.besieged(attempt))
+            .flatten()
+            .map(|scope| self.siege_odds(attempt, scope));
+        let lowered = contagion + self.sibling_nats(place);
         let (log_a, floor) = self.line_of(level);
-        lines(
-            log_a,
-            lowered,
-            floor,
-            walking,
-            matches!(place, Place::Region(..)),
-            &self.tuning,
-        )
+        let is_range = matches!(place, Place::Range(..));
+        lines(log_a, lowered, floor, siege, is_range, &self.tuning)
     }
 
     /// Line of the plain null and floor of every line at a level: an alert opens at
@@ -44,24 +37,5 @@ impl Engine {
             }
             _ => 0.0,
         }
-    }
-
-    /// Whether the attempt's region as a whole was refuted a moment ago: an attack
-    /// goes on in it beside whatever is blocked already, and the question left is
-    /// which ranges it uses.
-    pub(super) fn is_under_attack(&self, attempt: &Attempt) -> bool {
-        self.tuning.enabled.walk
-            && self.tenants[usize::from(attempt.tenant)]
-                .regions
-                .get(&attempt.region)
-                .is_some_and(|r| self.now < r.under_attack_until)
-    }
-
-    /// The attempt's region was refuted as a whole.
-    pub(super) fn put_under_attack(&mut self, attempt: &Attempt) {
-        let until = self.now + UNDER_ATTACK_MS;
-        self.tenants[usize::from(attempt.tenant)]
-            .region(attempt.region, &self.hasher)
-            .under_attack_until = until;
     }
 }

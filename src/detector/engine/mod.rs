@@ -18,6 +18,7 @@ mod operations;
 mod prices;
 mod receipt;
 mod send;
+mod siege;
 mod stats;
 mod tenant;
 mod verify;

@@ -5,9 +5,7 @@ use super::bounds::{Bounds, attribute_ratios};
 use super::prices;
 use super::tenant::{RingEntry, Untold};
 use super::{Due, Effect, Engine};
-use crate::detector::baseline::{
-    HeldCounts, History, ceiling, ceiling_below, conversion_lower_bound, honest_per_hour, region_ceiling,
-};
+use crate::detector::baseline::{HeldCounts, History, ceiling, ceiling_below, conversion_lower_bound, honest_per_hour};
 use crate::detector::evidence::digits::Bets;
 use crate::detector::evidence::{Evidence, launch, volume};
 use crate::detector::order::Order;
@@ -22,6 +20,11 @@ const ASN_HISTORY_MIN: f64 = 100.0;
 const ASN_FAMILIAR: u16 = 2;
 /// Age of a tenant from which its rates can be told from growth.
 const RATE_MATURE_MS: i64 = 3 * DAY;
+/// Ranges that may belong to a region's frontier, the history that the region needs,
+/// and the attempts in the last hours that make the next one a return.
+const FRONTIER_CLASSES: [u8; 2] = [3, 4];
+const FRONTIER_HISTORY_MIN: f64 = 200.0;
+const FRONTIER_RECENT: f64 = 0.3;
 /// Widest class whose rate is compared with a launch's or an enrolment's.
 const RATE_CLASS_MAX: u8 = 4;
 
@@ -195,6 +198,7 @@ impl Engine {
             stage: 0,
             verified: false,
             free: true,
+            frontier: false,
             slice,
             ring: 0,
         }
@@ -236,6 +240,24 @@ impl Engine {
         steps
     }
 
+    /// Whether it returns to a narrow range in which nobody was ever seen before
+    /// today, in a region that is well known.
+    fn is_at_frontier(&self, attempt: &Attempt, steps: &[Step]) -> bool {
+        if self.history(attempt.region_place()).attempts() < FRONTIER_HISTORY_MIN {
+            return false;
+        }
+        steps
+            .iter()
+            .filter(|s| FRONTIER_CLASSES.contains(&s.class))
+            .any(|step| {
+                step.history.attempts() < 1.0
+                    && self.trie.evidence(step.place).is_some_and(|e| {
+                        let faded = -((self.now - e.last).max(0) as f64) / self.tuning.counter_decay_ms;
+                        e.counters.attempts * libm::exp(faded) >= FRONTIER_RECENT
+                    })
+            })
+    }
+
     /// Evidence at every place of a free attempt.
     fn weigh(&mut self, attempt: &mut Attempt, send: &RoutedSend) {
         let bounds = self.bounds(attempt);
@@ -244,6 +266,7 @@ impl Engine {
         let flow = self.tenants[usize::from(attempt.tenant)]
             .region(attempt.region, &self.hasher)
             .flow;
+        attempt.frontier = !attempt.repeat && self.is_at_frontier(attempt, &steps);
         let thousand = steps.iter().find(|s| s.class == 3).map(|s| s.place);
         let thousand_flow = thousand.and_then(|p| self.trie.evidence(p)).map(|e| e.visits);
         for step in &steps {
@@ -263,22 +286,11 @@ impl Engine {
                 honest,
             );
         }
-        let tenant = &self.tenants[usize::from(attempt.tenant)];
-        let tenant_flow = tenant.flow;
-        let history = |p: Place| self.trie.get(p).map_or(0.0, |n| n.history.attempts());
-        let share = region_ceiling(history(attempt.region_place()), history(Place::Root(attempt.tenant)));
-        let bets = Bets::of_region(share);
-        self.visit(
-            attempt.region_place(),
-            None,
-            attempt,
-            send,
-            &bounds,
-            bets,
-            tenant_flow,
-            None,
-            None,
-        );
+        let wider = attempt.frontier.then(|| attempt.frontier_place());
+        for place in wider.into_iter().chain([attempt.region_place()]) {
+            let (bets, flow) = self.dues(place, None, attempt);
+            self.visit(place, None, attempt, send, &bounds, bets, flow, None, None);
+        }
         self.hold(
             attempt,
             HeldCounts {
@@ -367,10 +379,9 @@ impl Engine {
     /// Adds to what waits to become history, at every place of the attempt.
     pub(super) fn hold(&mut self, attempt: &Attempt, counts: HeldCounts) {
         let hold = &mut self.tenants[usize::from(attempt.tenant)].hold;
-        for (_, place) in attempt.ranges() {
+        for place in attempt.places() {
             hold.add(attempt.slice, place, counts);
         }
-        hold.add(attempt.slice, attempt.region_place(), counts);
         hold.add(attempt.slice, Place::Root(attempt.tenant), counts);
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempts::{AppIx, AttemptId};
 use super::feed_health::FeedHealth;
+use super::siege::Siege;
 use crate::detector::baseline::{HoldBack, Memory, Share};
 use crate::detector::evidence::hammering::Hammer;
 use crate::detector::trie::{Place, TenantIx};
@@ -70,8 +71,10 @@ pub(crate) struct Untold {
 pub(crate) struct RegionState {
     /// Attempts that are no repeats.
     pub(crate) flow: f64,
-    /// Until when it counts as under attack as a whole.
-    pub(crate) under_attack_until: Millis,
+    /// Whether it is under attack as a whole.
+    pub(crate) siege: Siege,
+    /// The same of its ranges that were empty until lately.
+    pub(crate) frontier: Siege,
     pub(crate) device: Share,
     /// Approved attempts from each network operator.
     pub(crate) asns: Memory<u32, u16>,
@@ -186,7 +189,8 @@ impl Tenant {
     pub(crate) fn region(&mut self, region: Region, hasher: &crate::detector::Keyed) -> &mut RegionState {
         self.regions.entry(region).or_insert_with(|| RegionState {
             flow: 0.0,
-            under_attack_until: Millis::MIN,
+            siege: Siege::default(),
+            frontier: Siege::default(),
             device: Share::default(),
             asns: Memory::new(ASNS_MAX, hasher.clone()),
             ring: VecDeque::new(),

@@ -54,6 +54,7 @@ impl Engine {
             entry.verified = true;
         }
         self.forget_hammer(&attempt);
+        self.note_approval(&attempt);
         let factors = missing_verification::approval(attempt.weight, &self.tuning);
         let now = self.now;
         for place in attempt.places() {

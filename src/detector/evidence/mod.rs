@@ -65,15 +65,25 @@ impl Null {
         }
     }
 
-    /// Floor of the line while the null's region is refuted as a whole, over the
+    /// Floor of the line while what holds the range is under siege, over the
     /// ordinary floor: that a rare innocent thing begins in a range just while an
     /// attack walks through its region needs a coincidence of its own.
-    pub(crate) fn walking_floor(self) -> f64 {
+    fn siege_floor(self) -> f64 {
         match self {
             Self::Plain => 0.0,
             Self::Outage => -1.0,
             Self::Launch | Self::LaunchInOutage => -3.0,
             Self::Enrolment => -4.0,
+        }
+    }
+
+    /// No line lies below this, however surely an attempt is an attack's.
+    fn least(self) -> f64 {
+        match self {
+            Self::Plain => 3.0,
+            Self::Outage => 2.0,
+            Self::Launch | Self::LaunchInOutage => 1.0,
+            Self::Enrolment => 0.3,
         }
     }
 
@@ -468,18 +478,23 @@ impl Evidence {
 /// The lines of the nulls, as e-values; `None` where one does not apply.
 pub(crate) type Lines = [Option<f64>; NULLS.len()];
 
-/// The lines, as e-values, for a place: `None` where a null does not apply.
+/// The lines, as e-values, for a place: `None` where a null does not apply. `siege`
+/// is how many nats likelier than not an attempt there is an attack's, where what
+/// holds the place is under siege.
 pub(crate) fn lines(
     log_a: f64,
     lowered_by: f64,
     floor: f64,
-    is_walking: bool,
-    is_region: bool,
+    siege: Option<f64>,
+    is_range: bool,
     tuning: &Tuning,
 ) -> Lines {
     NULLS.map(|null| {
-        let applies = null.enabled(tuning) && !(is_region && null == Null::Enrolment);
-        let floor = floor + if is_walking { null.walking_floor() } else { 0.0 };
+        let applies = null.enabled(tuning) && (is_range || null != Null::Enrolment);
+        if let Some(odds) = siege {
+            let line = (floor + null.siege_floor() - odds).max(null.least());
+            return applies.then(|| libm::exp(line));
+        }
         applies.then(|| libm::exp((log_a - lowered_by - null.price()).max(floor)))
     })
 }

@@ -20,12 +20,14 @@ pub(crate) enum Place {
     Root(TenantIx),
     /// A region.
     Region(TenantIx, Region),
+    /// What returns to ranges of a region in which nobody was seen before.
+    Frontier(TenantIx, Region),
     /// The numbers of `digits` digits that begin with the prefix.
     Range(TenantIx, Prefix, u8),
 }
 
 impl Place {
-    /// Digits that the range leaves open; `None` for region and root.
+    /// Digits that the range leaves open; `None` for the wider places.
     pub(crate) fn class(self) -> Option<u8> {
         match self {
             Self::Range(_, prefix, digits) => Some(digits.saturating_sub(prefix.len() as u8)),

@@ -1,0 +1,200 @@
+//! What is under attack as a whole, and how surely an attempt in it is the attack's.
+//!
+//! A campaign that is spread over hundreds of ranges shows in what they have in
+//! common long before it shows in each of them. Where that has been refuted as a
+//! whole it is *under siege* for a while: the question left is which of its ranges
+//! the attack uses, and they are judged by lower lines. Two things are watched so:
+//! a region, and its *frontier*: what returns to narrow ranges in which nobody was
+//! ever seen before, which in a busy country is next to nobody but an attack.
+
+use serde::{Deserialize, Serialize};
+
+use super::Engine;
+use super::attempts::{Attempt, AttemptId};
+use crate::detector::trie::Place;
+use crate::model::{HOUR, MINUTE, Millis};
+
+/// What was refuted as a whole stays under siege this long.
+const SIEGE_MS: i64 = 15 * MINUTE;
+/// Stage from which an attempt's silence is held to tell: 65 seconds.
+const RIPE_STAGE: usize = 7;
+/// Share of the honest approvals that have come by then.
+const RIPE_SHARE: f64 = 0.75;
+/// Fates are forgotten with this time constant.
+const FADE_MS: f64 = 2.0 * HOUR as f64;
+/// Fates that must be known before they tell how much of the flow is attack.
+const FATES_MIN: f64 = 5.0;
+/// Nats that they take off a line at most.
+const ODDS_MAX: f64 = 3.0;
+
+/// What an attempt may share with an attack that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Its region.
+    Region,
+    /// The ranges of its region that were empty until lately.
+    Frontier,
+}
+
+/// A scope's state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Siege {
+    until: Option<Millis>,
+    silent: f64,
+    approved: f64,
+    at: Millis,
+}
+
+impl Siege {
+    fn is_on(&self, now: Millis) -> bool {
+        self.until.is_some_and(|until| now < until)
+    }
+
+    fn fade(&mut self, now: Millis) {
+        let keep = libm::exp(-((now - self.at).max(0) as f64) / FADE_MS);
+        self.silent *= keep;
+        self.approved *= keep;
+        self.at = now;
+    }
+
+    /// An attempt has stayed silent for long.
+    fn silence(&mut self, now: Millis) {
+        self.fade(now);
+        self.silent += 1.0;
+    }
+
+    /// An attempt was approved, perhaps after it had been counted as silent.
+    fn approval(&mut self, now: Millis, was_silent: bool) {
+        self.fade(now);
+        self.approved += 1.0;
+        if was_silent {
+            self.silent = (self.silent - 1.0).max(0.0);
+        }
+    }
+
+    /// Nats by which one of the latest attempts is likelier the attack's than not: at
+    /// least a part `conversion` of the honest ones is approved, so that those who
+    /// were tell how many the honest can be.
+    fn odds(&self, conversion: f64) -> f64 {
+        let fates = self.silent + self.approved;
+        if fates < FATES_MIN {
+            return 0.0;
+        }
+        let honest = (self.approved + 0.5) / (conversion * RIPE_SHARE);
+        if honest >= fates {
+            return 0.0;
+        }
+        libm::log((fates - honest) / honest).clamp(0.0, ODDS_MAX)
+    }
+}
+
+impl Engine {
+    /// The scope under siege that an attempt lies in.
+    pub(super) fn besieged(&self, attempt: &Attempt) -> Option<Scope> {
+        if !self.tuning.enabled.siege {
+            return None;
+        }
+        let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region)?;
+        if region.siege.is_on(self.now) {
+            Some(Scope::Region)
+        } else if attempt.frontier && region.frontier.is_on(self.now) {
+            Some(Scope::Frontier)
+        } else {
+            None
+        }
+    }
+
+    /// Where a scope's evidence is kept.
+    pub(super) fn scope_place(attempt: &Attempt, scope: Scope) -> Place {
+        match scope {
+            Scope::Region => attempt.region_place(),
+            Scope::Frontier => attempt.frontier_place(),
+        }
+    }
+
+    /// Nats by which it is likelier than not that the attempt is the attack's.
+    pub(super) fn siege_odds(&self, attempt: &Attempt, scope: Scope) -> f64 {
+        let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region);
+        region.map_or(0.0, |region| {
+            let siege = match scope {
+                Scope::Region => &region.siege,
+                Scope::Frontier => &region.frontier,
+            };
+            siege.odds(attempt.conversion)
+        })
+    }
+
+    /// A scope of the attempt was refuted as a whole.
+    pub(super) fn besiege(&mut self, attempt: &Attempt, scope: Scope) {
+        let until = self.now + SIEGE_MS;
+        let region = self.tenants[usize::from(attempt.tenant)].region(attempt.region, &self.hasher);
+        match scope {
+            Scope::Region => region.siege.until = Some(until),
+            Scope::Frontier => region.frontier.until = Some(until),
+        }
+    }
+
+    /// An attempt's silence has passed the stages from `before` up to `stage`.
+    pub(super) fn note_silence(&mut self, id: AttemptId, before: usize, stage: usize) {
+        let Some(attempt) = self.attempts.get(id).filter(|a| a.free && !a.repeat) else {
+            return;
+        };
+        if before >= RIPE_STAGE || stage < RIPE_STAGE {
+            return;
+        }
+        let (now, is_frontier) = (self.now, attempt.frontier);
+        let region = self.tenants[usize::from(attempt.tenant)].region(attempt.region, &self.hasher);
+        region.siege.silence(now);
+        if is_frontier {
+            region.frontier.silence(now);
+        }
+    }
+
+    /// A free attempt was approved.
+    pub(super) fn note_approval(&mut self, attempt: &Attempt) {
+        if !attempt.free || attempt.repeat {
+            return;
+        }
+        let (now, was_silent) = (self.now, attempt.stage >= RIPE_STAGE);
+        let region = self.tenants[usize::from(attempt.tenant)].region(attempt.region, &self.hasher);
+        region.siege.approval(now, was_silent);
+        if attempt.frontier {
+            region.frontier.approval(now, was_silent);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn siege(silent: usize, approved: usize) -> Siege {
+        let mut siege = Siege::default();
+        for _ in 0..silent {
+            siege.silence(Millis(0));
+        }
+        for _ in 0..approved {
+            siege.approval(Millis(0), false);
+        }
+        siege
+    }
+
+    #[test]
+    fn ordinary_conversion_gives_no_odds_and_silence_gives_many() {
+        assert_eq!(siege(4, 0).odds(0.45), 0.0, "too few");
+        assert_eq!(siege(55, 45).odds(0.45), 0.0);
+        let all = siege(60, 0).odds(0.45);
+        assert!(all > 2.5 && all <= ODDS_MAX, "{all}");
+        let faked = siege(90, 10).odds(0.45);
+        assert!(faked > 0.0 && faked < 1.5, "{faked}");
+    }
+
+    #[test]
+    fn a_late_approval_takes_its_silence_back_and_all_is_forgotten() {
+        let mut known = siege(10, 0);
+        known.approval(Millis(0), true);
+        assert_eq!((known.silent, known.approved), (9.0, 1.0));
+        known.fade(Millis(24 * HOUR));
+        assert_eq!(known.odds(0.45), 0.0);
+    }
+}
