@@ -59,7 +59,8 @@ impl Engine {
         let now = self.now;
         for place in attempt.places() {
             if let Some(evidence) = self.trie.evidence_mut(place) {
-                if attempt.opened >= evidence.start {
+                // Only who was counted as an attempt there counts as a verified one.
+                if attempt.free && attempt.opened >= evidence.start {
                     evidence.since.verified += 1;
                 }
                 if self.tuning.enabled.missing_verification {
