@@ -110,6 +110,7 @@ pub struct Tuning {
 #[allow(missing_docs)]
 pub struct Enabled {
     pub missing_verification: bool,
+    pub learned_latency: bool,
     pub digits: bool,
     pub novelty: bool,
     pub geography: bool,
@@ -135,6 +136,7 @@ impl Default for Enabled {
     fn default() -> Self {
         Self {
             missing_verification: true,
+            learned_latency: true,
             digits: true,
             novelty: true,
             geography: true,

@@ -146,6 +146,8 @@ impl Engine {
             conversion: conversion_lower_bound(histories, &self.tuning),
             cost: Micros(0),
             stage: 0,
+            credited: 0.0,
+            voter: false,
             verified: false,
             free: true,
             slice: 0,

@@ -12,6 +12,7 @@ mod feedback;
 mod hammer;
 mod inspect;
 mod judge;
+mod latency;
 mod limiting;
 mod lines;
 mod operations;
@@ -260,6 +261,7 @@ impl Engine {
                     sends: 0,
                     verified_since: None,
                     fresh: super::baseline::Share::default(),
+                    latency: super::baseline::LearnedLatency::default(),
                     health: feed_health::FeedHealth::default(),
                 });
                 self.tell_names_full(effects);
@@ -275,6 +277,7 @@ impl Engine {
         for tenant in 0..self.tenants.len() {
             self.release_history(tenant as TenantIx);
         }
+        self.release_latencies();
         self.blocks.prune(self.now - 2 * self.tuning.ttl_max_ms);
         self.keeping_house = self.attempts.len() > 0 || self.tenants.iter().any(|t| !t.hold.is_empty());
         if self.keeping_house {

@@ -65,6 +65,7 @@ impl Engine {
         attempt.free = !covered && !self.is_off(&attempt);
         let verifies = self.apps[app as usize].verifies();
         if attempt.free {
+            attempt.voter = self.may_vote(&attempt);
             self.weigh(&mut attempt, send);
             if let Some(change) = self.apps[app as usize]
                 .health
@@ -193,6 +194,8 @@ impl Engine {
             conversion,
             cost,
             stage: 0,
+            credited: 0.0,
+            voter: false,
             verified: false,
             free: true,
             slice,

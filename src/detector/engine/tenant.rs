@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempts::{AppIx, AttemptId};
 use super::feed_health::FeedHealth;
-use crate::detector::baseline::{HoldBack, Memory, Share};
+use crate::detector::baseline::{HoldBack, LearnedLatency, Memory, Share, Votes};
 use crate::detector::evidence::hammering::Hammer;
 use crate::detector::trie::{Place, TenantIx};
 use crate::detector::tuning::Tuning;
@@ -39,6 +39,8 @@ pub(crate) struct Tenant {
     pub(crate) odd: Share,
     pub(crate) device: Share,
     pub(crate) invalid: Share,
+    /// How soon the people of all apps verified lately.
+    pub(crate) latency: Votes,
     /// When each number was last attempted.
     pub(crate) numbers: Memory<Token, Millis>,
     /// The number each device last asked for, and when.
@@ -99,6 +101,7 @@ pub(crate) struct App {
     /// When the app was first seen to verify.
     pub(crate) verified_since: Option<Millis>,
     pub(crate) fresh: Share,
+    pub(crate) latency: LearnedLatency,
     pub(crate) health: FeedHealth,
 }
 
@@ -119,6 +122,7 @@ impl Tenant {
             odd: Share::default(),
             device: Share::default(),
             invalid: Share::default(),
+            latency: Votes::default(),
             numbers: Memory::new(NUMBERS_MAX, hasher.clone()),
             devices: Memory::new(DEVICES_MAX, hasher.clone()),
             latest: VecDeque::new(),

@@ -78,6 +78,7 @@ impl Engine {
                 },
             );
             self.learn_shares(&attempt);
+            self.learn_latency(&attempt);
         } else if let Some((_, block)) = self.blocks.covering(attempt.tenant, attempt.block)
             && let Some(episode) = self.episodes.get_mut(block.episode)
         {

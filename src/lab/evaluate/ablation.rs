@@ -20,6 +20,7 @@ macro_rules! switches {
 
 switches!(
     missing_verification,
+    learned_latency,
     digits,
     novelty,
     geography,

@@ -1,0 +1,59 @@
+//! How soon an application's people verify: who votes on it, what is learned, and
+//! what silence of some age is worth by it.
+
+use super::Engine;
+use super::attempts::Attempt;
+use crate::model::{MINUTE, Region, SECOND};
+
+impl Engine {
+    /// Whether a free attempt that opens now may vote.
+    pub(super) fn may_vote(&mut self, attempt: &Attempt) -> bool {
+        let app = &mut self.apps[attempt.app as usize];
+        if attempt.repeat || !app.verifies() || app.health.is_stalled() {
+            return false;
+        }
+        let hold = self.tenants[usize::from(attempt.tenant)].hold_ms(self.now, &self.tuning);
+        app.latency.enrol(attempt.region, self.now, (hold / 24).max(5 * MINUTE))
+    }
+
+    /// An approval tells how soon people verify, unless it lay in a feed that stood.
+    pub(super) fn learn_latency(&mut self, attempt: &Attempt) {
+        let app = &mut self.apps[attempt.app as usize];
+        if !attempt.voter || app.health.has_lost(attempt.opened) {
+            return;
+        }
+        let seconds = (self.now - attempt.opened) as f64 / SECOND as f64;
+        let bin = app.latency.vote(attempt.region, attempt.opened, seconds);
+        self.tenants[usize::from(attempt.tenant)].latency.add(bin);
+    }
+
+    /// Lower bound of the share of verifications that have come when a stage of an
+    /// attempt's silence is due.
+    pub(super) fn verified_by(&self, attempt: &Attempt, stage: usize) -> f64 {
+        let prior = self.stages.priors[stage];
+        if !self.tuning.enabled.learned_latency {
+            return prior.share;
+        }
+        let others = &self.tenants[usize::from(attempt.tenant)].latency;
+        let app = &self.apps[attempt.app as usize];
+        app.latency.share_by(prior, attempt.region, others, self.now)
+    }
+
+    /// Votes that have waited long enough are believed.
+    pub(super) fn release_latencies(&mut self) {
+        let now = self.now;
+        for app in &mut self.apps {
+            if !app.latency.is_idle() {
+                let hold = self.tenants[usize::from(app.tenant)].hold_ms(now, &self.tuning);
+                app.latency.release(now - hold, now);
+            }
+        }
+    }
+
+    /// A region turned out to be attacked: what waits there teaches nothing.
+    pub(super) fn forget_latencies(&mut self, tenant: crate::detector::trie::TenantIx, region: Region) {
+        for app in self.apps.iter_mut().filter(|app| app.tenant == tenant) {
+            app.latency.forget(region);
+        }
+    }
+}
