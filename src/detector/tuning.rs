@@ -111,6 +111,7 @@ pub struct Tuning {
 pub struct Enabled {
     pub missing_verification: bool,
     pub learned_latency: bool,
+    pub after_life: bool,
     pub digits: bool,
     pub novelty: bool,
     pub geography: bool,
@@ -137,6 +138,7 @@ impl Default for Enabled {
         Self {
             missing_verification: true,
             learned_latency: true,
+            after_life: true,
             digits: true,
             novelty: true,
             geography: true,

@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::Share;
 use crate::model::{DAY, MINUTE, Millis, Region};
 
 /// Ages, in seconds, that separate the bins.
@@ -51,9 +52,27 @@ const SETTLED_MS: i64 = 2 * DAY;
 /// Standard deviations below the mean of what was held back.
 const CAUTION: f64 = 2.5;
 
+/// Latest votes of an application that tell what its people do at present, and how
+/// many of them must come from other regions for that.
+const LATEST_MAX: usize = 64;
+const ELSEWHERE_MIN: f64 = 16.0;
+/// No bin's upper bound lies below this: an approval alone proves little.
+const UPPER_MIN: f64 = 0.04;
+/// Approvals from which a share of wrong codes can be told.
+const WRONG_MIN: f64 = 200.0;
+
 /// The bin of a latency in seconds.
 pub(crate) fn bin_of(seconds: f64) -> usize {
     EDGES.partition_point(|edge| *edge <= seconds)
+}
+
+/// What a bin spans, in words.
+pub(crate) fn bin_text(bin: usize) -> String {
+    match (bin.checked_sub(1).map(|b| EDGES[b]), EDGES.get(bin)) {
+        (Some(from), Some(to)) => format!("{from} to {to} s"),
+        (None, Some(to)) => format!("less than {to} s"),
+        (from, None) => format!("more than {} s", from.unwrap_or_default()),
+    }
 }
 
 /// What the prior says of one age.
@@ -65,6 +84,22 @@ pub(crate) struct Prior {
     pub(crate) share: f64,
     /// Above this no learned share may rise.
     pub(crate) share_max: f64,
+}
+
+/// What honest latencies are bounded by, bin by bin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct BinBounds {
+    /// Honest shares as they were seen; they add up to one.
+    pub(crate) mean: [f64; BINS],
+    /// Upper bounds of them.
+    pub(crate) upper: [f64; BINS],
+    /// Upper bounds of the share of all bins up to each.
+    pub(crate) upper_by: [f64; BINS],
+}
+
+/// Upper bound of a share of which `count` of `total` were seen.
+fn upper(count: f64, total: f64) -> f64 {
+    ((1.5 * count + 2.0 * libm::sqrt(count) + 1.0) / total).min(1.0)
 }
 
 /// Votes by bin, fading as new ones come.
@@ -132,6 +167,8 @@ pub(crate) struct LearnedLatency {
     waiting: VecDeque<Waiting>,
     window: Millis,
     voters: BTreeMap<Region, u8>,
+    latest: VecDeque<(Region, u8)>,
+    wrong: Share,
 }
 
 impl LearnedLatency {
@@ -157,9 +194,14 @@ impl LearnedLatency {
     }
 
     /// The vote of an attempt that opened at `opened`. Returns its bin.
-    pub(crate) fn vote(&mut self, region: Region, opened: Millis, seconds: f64) -> usize {
+    pub(crate) fn vote(&mut self, region: Region, opened: Millis, seconds: f64, wrong: bool) -> usize {
         let bin = bin_of(seconds);
         self.at_hand.add(bin, KEEP_AT_HAND);
+        self.wrong.observe(wrong);
+        if self.latest.len() >= LATEST_MAX {
+            self.latest.pop_front();
+        }
+        self.latest.push_back((region, bin as u8));
         if let Some(slice) = self.waiting.iter_mut().rev().find(|w| w.start <= opened) {
             let count = &mut slice.by_region.entry(region).or_insert([0; BINS])[bin];
             *count = count.saturating_add(1);
@@ -212,6 +254,40 @@ impl LearnedLatency {
             share = others.0.lowered(prior.age, share);
         }
         self.at_hand.lowered(prior.age, share)
+    }
+
+    /// Upper bounds of how often honest people of a region verify within each bin,
+    /// once that is known: by what was held back of all regions and of this one, and
+    /// by what the latest in other regions show, since an application that changes
+    /// does so everywhere.
+    pub(crate) fn bin_bounds(&self, region: Region) -> Option<BinBounds> {
+        let elsewhere = || self.latest.iter().filter(|(r, _)| *r != region);
+        let latest = elsewhere().count() as f64;
+        if self.pooled.total < SETTLED_MIN || latest < ELSEWHERE_MIN {
+            return None;
+        }
+        let own = self.settled.get(&region).map(|s| s.ages);
+        let own = own.filter(|own| own.total >= OWN_MIN);
+        let bound = |from: usize, to: usize| {
+            let within = |ages: &Ages| upper(ages.bins[from..=to].iter().sum(), ages.total);
+            let now = elsewhere().filter(|(_, b)| (from..=to).contains(&usize::from(*b)));
+            let known = within(&self.pooled).max(upper(now.count() as f64, latest));
+            known.max(own.as_ref().map_or(0.0, within)).max(UPPER_MIN)
+        };
+        Some(BinBounds {
+            mean: self.pooled.bins.map(|count| count / self.pooled.total),
+            upper: std::array::from_fn(|bin| bound(bin, bin)),
+            upper_by: std::array::from_fn(|bin| bound(0, bin)),
+        })
+    }
+
+    /// Lower bound of the share of approved attempts whose first code was wrong.
+    pub(crate) fn wrong_at_least(&self) -> f64 {
+        if self.wrong.total() < WRONG_MIN {
+            0.0
+        } else {
+            self.wrong.lower(0.7)
+        }
     }
 }
 
@@ -267,7 +343,7 @@ mod tests {
         for seconds in of_people {
             now = now + 40 * SECOND;
             if of.enrol(region("US"), now, hold / 24) {
-                others.add(of.vote(region("US"), now, *seconds));
+                others.add(of.vote(region("US"), now, *seconds, false));
             }
             of.release(now - hold, now);
         }

@@ -86,6 +86,8 @@ pub(crate) struct Attempt {
     /// Whether it tells how soon people verify, should it be approved.
     pub(crate) voter: bool,
     pub(crate) verified: bool,
+    /// Whether its first code was wrong.
+    pub(crate) wrong: bool,
     /// Whether it speaks for or against places: not inside a block, not of an app
     /// that never verifies while others do.
     pub(crate) free: bool,

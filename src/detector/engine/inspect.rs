@@ -149,6 +149,7 @@ impl Engine {
             credited: 0.0,
             voter: false,
             verified: false,
+            wrong: false,
             free: true,
             slice: 0,
             ring: 0,

@@ -197,6 +197,7 @@ impl Engine {
             credited: 0.0,
             voter: false,
             verified: false,
+            wrong: false,
             free: true,
             slice,
             ring: 0,

@@ -29,6 +29,11 @@ impl Engine {
         {
             self.on_health(app, change, effects);
         }
+        if outcome == Outcome::Failed
+            && let Some(attempt) = id.and_then(|id| self.attempts.get_mut(id))
+        {
+            attempt.wrong |= !attempt.verified;
+        }
         if outcome != Outcome::Approved {
             return;
         }
@@ -68,6 +73,7 @@ impl Engine {
             }
         }
         if attempt.free {
+            self.weigh_after_life(&attempt);
             let judged = f64::from(u8::from(!self.was_judged(&attempt)));
             self.hold(
                 &attempt,

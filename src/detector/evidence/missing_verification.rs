@@ -89,10 +89,10 @@ mod tests {
             let truth = bound + excess;
             let r = approval(weight, &tuning)[k];
             let (mut mean, mut factor, mut passed, mut credited) = (0.0, 1.0, 0.0, 0.0_f64);
-            for stage in 0..until {
+            for (stage, part) in learned.iter().enumerate().take(until) {
                 let share = honest(stages.priors[stage].age);
                 mean += truth * (share - passed) * factor * r;
-                let known = share * learned[stage];
+                let known = share * part;
                 factor *= silence(hazard(credited, known, bound), weight, &tuning)[k];
                 credited = credited.max(known);
                 passed = share;

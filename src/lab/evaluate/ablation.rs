@@ -21,6 +21,7 @@ macro_rules! switches {
 switches!(
     missing_verification,
     learned_latency,
+    after_life,
     digits,
     novelty,
     geography,

@@ -158,6 +158,7 @@ builtin!(
     "fake-after-block",
     "faked-conversions",
     "faked-narrow",
+    "faked-quick",
     "hammering",
     "honest-a",
     "honest-b",
