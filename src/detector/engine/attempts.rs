@@ -77,6 +77,8 @@ pub(crate) struct Attempt {
     pub(crate) deviceless: bool,
     pub(crate) attributes: Attributes,
     pub(crate) repeat: bool,
+    /// Whether its number verified before, though not lately.
+    pub(crate) returning: bool,
     pub(crate) weight: f64,
     pub(crate) conversion: f64,
     pub(crate) cost: Micros,

@@ -148,6 +148,7 @@ impl Engine {
             stage: 0,
             credited: 0.0,
             voter: false,
+            returning: false,
             verified: false,
             wrong: false,
             free: true,
@@ -242,7 +243,10 @@ impl Engine {
                 judged: attempt.free,
             });
         NumberView {
-            last_attempt: self.tenants[usize::from(tenant)].numbers.get(&token),
+            last_attempt: self.tenants[usize::from(tenant)]
+                .numbers
+                .get(&token)
+                .map(|known| known.at),
             open: open.collect(),
         }
     }

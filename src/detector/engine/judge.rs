@@ -58,6 +58,7 @@ impl Engine {
                 }
             }
         }
+        self.miss_returning(&attempt, share, effects);
         self.weigh_delivered(&attempt, stage, id);
         self.judge(id, effects);
         if stage > ESCALATING_STAGE {

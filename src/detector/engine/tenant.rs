@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::attempts::{AppIx, AttemptId};
 use super::feed_health::FeedHealth;
 use crate::detector::baseline::{HoldBack, LearnedLatency, Memory, Share, Votes};
+use crate::detector::episode::EpisodeId;
 use crate::detector::evidence::hammering::Hammer;
+use crate::detector::evidence::outage::Deliveries;
 use crate::detector::trie::{Place, TenantIx};
 use crate::detector::tuning::Tuning;
 use crate::model::log::Token;
@@ -41,8 +43,8 @@ pub(crate) struct Tenant {
     pub(crate) invalid: Share,
     /// How soon the people of all apps verified lately.
     pub(crate) latency: Votes,
-    /// When each number was last attempted.
-    pub(crate) numbers: Memory<Token, Millis>,
+    /// When each number was last attempted, and whether it ever verified.
+    pub(crate) numbers: Memory<Token, Known>,
     /// The number each device last asked for, and when.
     pub(crate) devices: Memory<u64, (Token, Millis)>,
     /// The latest attempts: their region, and what their clients did not tell.
@@ -51,10 +53,20 @@ pub(crate) struct Tenant {
     pub(crate) hammers: Memory<Token, Hammer>,
     pub(crate) hold: HoldBack<Place>,
     pub(crate) regions: BTreeMap<Region, RegionState>,
+    /// Findings that a region's messages do not arrive.
+    pub(crate) outages: BTreeMap<Region, EpisodeId>,
     /// Times at which a block was confirmed by the first attempt inside.
     pub(crate) confirmed: VecDeque<Millis>,
     /// Whether any app of the tenant ever verified.
     pub(crate) verifies: bool,
+}
+
+/// What is remembered of a number.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Known {
+    pub(crate) at: Millis,
+    /// Whether an attempt outside any block was ever approved.
+    pub(crate) verified: bool,
 }
 
 /// What one client did not tell.
@@ -75,6 +87,7 @@ pub(crate) struct RegionState {
     /// Until when it counts as under attack as a whole.
     pub(crate) under_attack_until: Millis,
     pub(crate) device: Share,
+    pub(crate) deliveries: Deliveries,
     /// Approved attempts from each network operator.
     pub(crate) asns: Memory<u32, u16>,
     ring: VecDeque<RingEntry>,
@@ -129,6 +142,7 @@ impl Tenant {
             hammers: Memory::new(HAMMERS_MAX, hasher.clone()),
             hold: HoldBack::new(hasher.clone()),
             regions: BTreeMap::new(),
+            outages: BTreeMap::new(),
             confirmed: VecDeque::new(),
             verifies: false,
         }
@@ -192,6 +206,7 @@ impl Tenant {
             flow: 0.0,
             under_attack_until: Millis::MIN,
             device: Share::default(),
+            deliveries: Deliveries::default(),
             asns: Memory::new(ASNS_MAX, hasher.clone()),
             ring: VecDeque::new(),
             ring_first: 0,

@@ -41,11 +41,11 @@ impl Engine {
         self.apps[app as usize].verified_since.get_or_insert(now);
         self.tenants[usize::from(tenant)].verifies = true;
         if let Some(id) = id {
-            self.approve(id, event);
+            self.approve(id, event, effects);
         }
     }
 
-    fn approve(&mut self, id: AttemptId, event: &RoutedEvent) {
+    fn approve(&mut self, id: AttemptId, event: &RoutedEvent, effects: &mut Vec<Effect>) {
         let Some(attempt) = self.attempts.get_mut(id) else {
             return;
         };
@@ -73,6 +73,7 @@ impl Engine {
             }
         }
         if attempt.free {
+            self.note_arrival(&attempt, effects);
             self.weigh_after_life(&attempt);
             let judged = f64::from(u8::from(!self.was_judged(&attempt)));
             self.hold(

@@ -18,6 +18,7 @@ pub(crate) mod digits;
 pub(crate) mod hammering;
 pub(crate) mod launch;
 pub(crate) mod missing_verification;
+pub(crate) mod outage;
 pub(crate) mod receipts;
 pub(crate) mod volume;
 
@@ -29,8 +30,8 @@ use crate::detector::tuning::{PROFILES, Tuning};
 use crate::model::{Micros, Millis, Prefix};
 
 /// Products never leave this range, so that neither end loses precision.
-const PRODUCT_MIN: f64 = 1e-30;
-const PRODUCT_MAX: f64 = 1e60;
+pub(crate) const PRODUCT_MIN: f64 = 1e-30;
+pub(crate) const PRODUCT_MAX: f64 = 1e60;
 
 /// What innocence may look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
