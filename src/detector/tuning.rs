@@ -108,6 +108,8 @@ pub struct Tuning {
 #[allow(missing_docs)]
 pub struct Enabled {
     pub missing_verification: bool,
+    pub learned_latency: bool,
+    pub after_life: bool,
     pub digits: bool,
     pub novelty: bool,
     pub geography: bool,
@@ -115,6 +117,7 @@ pub struct Enabled {
     pub validity: bool,
     pub volume: bool,
     pub receipts: bool,
+    pub outage_findings: bool,
     pub hammering: bool,
     pub outage_null: bool,
     pub launch_null: bool,
@@ -133,6 +136,8 @@ impl Default for Enabled {
     fn default() -> Self {
         Self {
             missing_verification: true,
+            learned_latency: true,
+            after_life: true,
             digits: true,
             novelty: true,
             geography: true,
@@ -140,6 +145,7 @@ impl Default for Enabled {
             validity: true,
             volume: true,
             receipts: true,
+            outage_findings: true,
             hammering: true,
             outage_null: true,
             launch_null: true,

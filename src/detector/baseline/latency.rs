@@ -1,6 +1,8 @@
 //! How soon honest people type their code: the distribution of send-to-verify
 //! latency, slower than it is, so that silence counts for less and never for more.
 
+use super::learned_latency::Prior;
+
 /// Cumulative share of the honest verifications that have come by some age.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LatencyCurve {
@@ -20,7 +22,19 @@ impl Default for LatencyCurve {
     }
 }
 
+/// How much faster than the prior people may be found to be.
+const FASTER: f64 = 2.0;
+
 impl LatencyCurve {
+    /// What the curve says of an age, in seconds.
+    pub(crate) fn at(&self, age: f64) -> Prior {
+        Prior {
+            age,
+            share: self.share_by(age),
+            share_max: self.share_by(FASTER * age),
+        }
+    }
+
     /// Share of verifications that come within `age` seconds, 0 to 1.
     pub(crate) fn share_by(&self, age: f64) -> f64 {
         if age <= 0.0 {

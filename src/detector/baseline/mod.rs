@@ -9,11 +9,15 @@
 mod history;
 mod hold;
 mod latency;
+mod learned_latency;
 mod memory;
 mod share;
 
 pub(crate) use history::{History, ceiling, ceiling_below, conversion_lower_bound, honest_per_hour, region_ceiling};
 pub(crate) use hold::{HeldCounts, HoldBack};
 pub(crate) use latency::LatencyCurve;
+#[cfg(test)]
+pub(crate) use learned_latency::EDGES;
+pub(crate) use learned_latency::{BINS, BinBounds, LearnedLatency, Prior, Votes, bin_of, bin_text};
 pub(crate) use memory::Memory;
 pub(crate) use share::Share;

@@ -24,6 +24,12 @@ impl Share {
         self.total
     }
 
+    /// Lower bound of the honest share: two standard deviations below the mean, and
+    /// a factor `slack` below one.
+    pub(crate) fn lower(&self, slack: f64) -> f64 {
+        (slack * (self.present - 2.0 * libm::sqrt(self.present)) / self.total.max(1.0)).max(0.0)
+    }
+
     /// Upper bound of the honest share: `slack` times the mean with a prior of one
     /// in twenty, plus half of `floor`, within [`floor`, 0.95].
     pub(crate) fn upper(&self, floor: f64, slack: f64) -> f64 {

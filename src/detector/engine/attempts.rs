@@ -77,11 +77,19 @@ pub(crate) struct Attempt {
     pub(crate) deviceless: bool,
     pub(crate) attributes: Attributes,
     pub(crate) repeat: bool,
+    /// Whether its number verified before, though not lately.
+    pub(crate) returning: bool,
     pub(crate) weight: f64,
     pub(crate) conversion: f64,
     pub(crate) cost: Micros,
     pub(crate) stage: usize,
+    /// Share of honest verifications that its silence has been credited with.
+    pub(crate) credited: f64,
+    /// Whether it tells how soon people verify, should it be approved.
+    pub(crate) voter: bool,
     pub(crate) verified: bool,
+    /// Whether its first code was wrong.
+    pub(crate) wrong: bool,
     /// Whether it speaks for or against places: not inside a block, not of an app
     /// that never verifies while others do.
     pub(crate) free: bool,

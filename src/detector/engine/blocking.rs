@@ -158,6 +158,7 @@ impl Engine {
         self.due(expires, Due::Block(tenant, prefix));
         let swallowed = self.swallow(tenant, prefix, id, effects);
         self.forget_held(tenant, prefix, attempt);
+        self.forget_latencies(tenant, attempt.region);
         let region = self.tenants[usize::from(tenant)].region(attempt.region, &self.hasher);
         let before = region
             .latest()

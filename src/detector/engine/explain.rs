@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::attempts::Attempt;
-use crate::detector::baseline::region_ceiling;
+use crate::detector::baseline::{bin_text, region_ceiling};
 use crate::detector::episode::EpisodeId;
 use crate::detector::evidence::hammering::Hammer;
 use crate::detector::evidence::{Evidence, Null};
@@ -98,6 +98,7 @@ impl Engine {
         let inside = since.attempts as f64 / passed;
         let percent = |x: f64| format!("{:.1} %", 100.0 * x);
         let fresh = self.apps[attempt.app as usize].fresh.upper(0.05, 1.3);
+        let (crowded, usual, after_life) = self.after_life_text(evidence, attempt);
         let items = [
             (
                 "missing_verification",
@@ -122,6 +123,7 @@ impl Engine {
                     percent(ceiling)
                 ),
             ),
+            ("after_life", parts.after_life[k], crowded, usual, after_life),
             (
                 "novelty",
                 parts.novelty,
@@ -198,6 +200,24 @@ impl Engine {
                 text,
             })
             .collect()
+    }
+
+    /// How the approvals at a place came: the share that crowds at one delay, the most
+    /// that honest people show there, and the sentence.
+    fn after_life_text(&self, evidence: &Evidence, attempt: &Attempt) -> (f64, f64, String) {
+        let bounds = self.apps[attempt.app as usize].latency.bin_bounds(attempt.region);
+        let seen = evidence.approvals.seen();
+        let (Some((bin, count)), Some(bounds)) = (evidence.approvals.crowd(), bounds) else {
+            let text = format!("the latest {seen} approvals came as people's do");
+            return (0.0, 0.0, text);
+        };
+        let (share, usual) = (f64::from(count) / f64::from(seen), bounds.upper[bin]);
+        let text = format!(
+            "{count} of the latest {seen} approvals came after {}; of honest people's at most {:.1} % do",
+            bin_text(bin),
+            100.0 * usual
+        );
+        (share, usual, text)
     }
 
     /// Numbers of the latest unverified attempts in the accused ranges, their last

@@ -146,7 +146,11 @@ impl Engine {
             conversion: conversion_lower_bound(histories, &self.tuning),
             cost: Micros(0),
             stage: 0,
+            credited: 0.0,
+            voter: false,
+            returning: false,
             verified: false,
+            wrong: false,
             free: true,
             frontier: false,
             slice: 0,
@@ -240,7 +244,10 @@ impl Engine {
                 judged: attempt.free,
             });
         NumberView {
-            last_attempt: self.tenants[usize::from(tenant)].numbers.get(&token),
+            last_attempt: self.tenants[usize::from(tenant)]
+                .numbers
+                .get(&token)
+                .map(|known| known.at),
             open: open.collect(),
         }
     }

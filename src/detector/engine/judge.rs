@@ -39,24 +39,23 @@ impl Engine {
         let age = self.now - attempt.opened;
         let before = attempt.stage;
         let mut stage = before;
-        let mut hazard = 0.0;
-        let mut high = 0.0;
+        let mut share = attempt.credited;
         while stage < self.stages.len() && self.stages.due_ms[stage] <= age {
-            hazard += self.stages.hazard(stage, attempt.conversion);
-            high += self
-                .stages
-                .hazard(stage, attempt.conversion.max(self.tuning.enrolment_conversion));
+            share = share.max(self.verified_by(&attempt, stage));
             stage += 1;
         }
         if let Some(known) = self.attempts.get_mut(id) {
             known.stage = stage;
+            known.credited = share;
         }
         if stage < self.stages.len() {
             self.due(attempt.opened + self.stages.due_ms[stage], Due::Silence(id));
         }
         if self.tuning.enabled.missing_verification {
-            let ordinary = missing_verification::silence(hazard, attempt.weight, &self.tuning);
-            let enrolment = missing_verification::silence(high, attempt.weight, &self.tuning);
+            let hazard = |conversion| missing_verification::hazard(attempt.credited, share, conversion);
+            let high = attempt.conversion.max(self.tuning.enrolment_conversion);
+            let ordinary = missing_verification::silence(hazard(attempt.conversion), attempt.weight, &self.tuning);
+            let enrolment = missing_verification::silence(hazard(high), attempt.weight, &self.tuning);
             for place in attempt.places() {
                 if let Some(evidence) = self.trie.evidence_mut(place) {
                     evidence.silence(&ordinary, &enrolment);
@@ -64,6 +63,7 @@ impl Engine {
             }
         }
         self.note_silence(id, before, stage);
+        self.miss_returning(&attempt, share, effects);
         self.weigh_delivered(&attempt, stage, id);
         self.judge(id, effects);
         if stage > ESCALATING_STAGE {

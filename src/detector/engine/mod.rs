@@ -12,9 +12,11 @@ mod feedback;
 mod hammer;
 mod inspect;
 mod judge;
+mod latency;
 mod limiting;
 mod lines;
 mod operations;
+mod outage;
 mod prices;
 mod receipt;
 mod send;
@@ -170,7 +172,7 @@ impl Engine {
                 Due::Block(tenant, prefix) => self.on_block_due(tenant, prefix, effects),
                 Due::Episode(id) => self.on_episode_due(id, effects),
                 Due::Windows => self.on_windows_due(effects),
-                Due::Housekeeping => self.on_housekeeping(),
+                Due::Housekeeping => self.on_housekeeping(effects),
             }
         }
         self.now = self.now.max(to);
@@ -235,7 +237,7 @@ impl Engine {
                 status,
                 ..
             } => {
-                self.on_receipt(tenant, app, event, *message_id, *session, *status);
+                self.on_receipt(tenant, app, event, *message_id, *session, *status, effects);
             }
         }
     }
@@ -261,6 +263,7 @@ impl Engine {
                     sends: 0,
                     verified_since: None,
                     fresh: super::baseline::Share::default(),
+                    latency: super::baseline::LearnedLatency::default(),
                     health: feed_health::FeedHealth::default(),
                 });
                 self.tell_names_full(effects);
@@ -271,11 +274,13 @@ impl Engine {
 
     /// Every minute: attempts past their time close, held-back ones that have
     /// waited long enough become history, recurrences that no longer matter go.
-    fn on_housekeeping(&mut self) {
+    fn on_housekeeping(&mut self, effects: &mut Vec<Effect>) {
         self.attempts.close_before(self.now - 2 * self.tuning.pending_ms);
         for tenant in 0..self.tenants.len() {
             self.release_history(tenant as TenantIx);
         }
+        self.release_latencies();
+        self.end_stale_outages(effects);
         self.blocks.prune(self.now - 2 * self.tuning.ttl_max_ms);
         self.keeping_house = self.attempts.len() > 0 || self.tenants.iter().any(|t| !t.hold.is_empty());
         if self.keeping_house {

@@ -1,8 +1,8 @@
 //! A delivery receipt: whether an attempt's message arrived speaks for or against
 //! an outage at its places.
 
-use super::Engine;
 use super::attempts::{AppIx, Attempt, AttemptId, Receipt};
+use super::{Effect, Engine};
 use crate::detector::evidence::receipts;
 use crate::detector::trie::TenantIx;
 use crate::model::DeliveryStatus;
@@ -14,6 +14,7 @@ const ANSWERED_STAGE: usize = 5;
 impl Engine {
     /// The first receipt that tells an attempt's fate counts; further ones repeat it
     /// or are about a resend.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn on_receipt(
         &mut self,
         tenant: TenantIx,
@@ -22,6 +23,7 @@ impl Engine {
         message: Option<Token>,
         session: Option<Token>,
         status: DeliveryStatus,
+        effects: &mut Vec<Effect>,
     ) {
         if !self.tuning.enabled.receipts {
             return;
@@ -35,13 +37,13 @@ impl Engine {
         if attempt.receipt != Receipt::Awaited || !attempt.free {
             return;
         }
-        if status == DeliveryStatus::Delivered {
-            attempt.receipt = Receipt::Delivered;
-            return;
-        }
-        attempt.receipt = Receipt::Weighed;
+        let lost = status != DeliveryStatus::Delivered;
+        attempt.receipt = if lost { Receipt::Weighed } else { Receipt::Delivered };
         let attempt = attempt.clone();
-        self.weigh_receipt(&attempt, factor);
+        self.on_first_receipt(&attempt, lost, effects);
+        if lost {
+            self.weigh_receipt(&attempt, factor);
+        }
     }
 
     /// A message that arrived and was not answered in good time, though the feed of

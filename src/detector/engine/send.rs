@@ -3,7 +3,7 @@
 use super::attempts::{AppIx, Attempt, AttemptId, Attributes};
 use super::bounds::{Bounds, attribute_ratios};
 use super::prices;
-use super::tenant::{RingEntry, Untold};
+use super::tenant::{Known, RingEntry, Untold};
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::{HeldCounts, History, ceiling, ceiling_below, conversion_lower_bound, honest_per_hour};
 use crate::detector::evidence::digits::Bets;
@@ -68,6 +68,8 @@ impl Engine {
         attempt.free = !covered && !self.is_off(&attempt);
         let verifies = self.apps[app as usize].verifies();
         if attempt.free {
+            attempt.voter = self.may_vote(&attempt);
+            self.expect_delivery(&attempt);
             self.weigh(&mut attempt, send);
             if let Some(change) = self.apps[app as usize]
                 .health
@@ -134,8 +136,10 @@ impl Engine {
     ) -> Attempt {
         let now = self.now;
         let known = &mut self.tenants[usize::from(tenant)];
-        let before = known.numbers.put(number.token, now);
-        let repeat = before.is_some_and(|at| now - at < self.tuning.repeat_ms);
+        let before = known.numbers.get(&number.token);
+        let verified = before.is_some_and(|before| before.verified);
+        known.numbers.put(number.token, Known { at: now, verified });
+        let repeat = before.is_some_and(|before| now - before.at < self.tuning.repeat_ms);
         let missing = send.country.is_none() && send.network.is_none();
         let device = match send.device {
             _ if missing => false,
@@ -196,7 +200,11 @@ impl Engine {
             conversion,
             cost,
             stage: 0,
+            credited: 0.0,
+            voter: false,
+            returning: verified && !repeat,
             verified: false,
+            wrong: false,
             free: true,
             frontier: false,
             slice,

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::attempts::{AppIx, AttemptId};
 use super::feed_health::FeedHealth;
 use super::siege::Siege;
-use crate::detector::baseline::{HoldBack, Memory, Share};
+use crate::detector::baseline::{HoldBack, LearnedLatency, Memory, Share, Votes};
+use crate::detector::episode::EpisodeId;
 use crate::detector::evidence::hammering::Hammer;
+use crate::detector::evidence::outage::Deliveries;
 use crate::detector::trie::{Place, TenantIx};
 use crate::detector::tuning::Tuning;
 use crate::model::log::Token;
@@ -40,8 +42,10 @@ pub(crate) struct Tenant {
     pub(crate) odd: Share,
     pub(crate) device: Share,
     pub(crate) invalid: Share,
-    /// When each number was last attempted.
-    pub(crate) numbers: Memory<Token, Millis>,
+    /// How soon the people of all apps verified lately.
+    pub(crate) latency: Votes,
+    /// When each number was last attempted, and whether it ever verified.
+    pub(crate) numbers: Memory<Token, Known>,
     /// The number each device last asked for, and when.
     pub(crate) devices: Memory<u64, (Token, Millis)>,
     /// The latest attempts: their region, and what their clients did not tell.
@@ -50,10 +54,20 @@ pub(crate) struct Tenant {
     pub(crate) hammers: Memory<Token, Hammer>,
     pub(crate) hold: HoldBack<Place>,
     pub(crate) regions: BTreeMap<Region, RegionState>,
+    /// Findings that a region's messages do not arrive.
+    pub(crate) outages: BTreeMap<Region, EpisodeId>,
     /// Times at which a block was confirmed by the first attempt inside.
     pub(crate) confirmed: VecDeque<Millis>,
     /// Whether any app of the tenant ever verified.
     pub(crate) verifies: bool,
+}
+
+/// What is remembered of a number.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Known {
+    pub(crate) at: Millis,
+    /// Whether an attempt outside any block was ever approved.
+    pub(crate) verified: bool,
 }
 
 /// What one client did not tell.
@@ -76,6 +90,7 @@ pub(crate) struct RegionState {
     /// The same of its ranges that were empty until lately.
     pub(crate) frontier: Siege,
     pub(crate) device: Share,
+    pub(crate) deliveries: Deliveries,
     /// Approved attempts from each network operator.
     pub(crate) asns: Memory<u32, u16>,
     ring: VecDeque<RingEntry>,
@@ -102,6 +117,7 @@ pub(crate) struct App {
     /// When the app was first seen to verify.
     pub(crate) verified_since: Option<Millis>,
     pub(crate) fresh: Share,
+    pub(crate) latency: LearnedLatency,
     pub(crate) health: FeedHealth,
 }
 
@@ -122,12 +138,14 @@ impl Tenant {
             odd: Share::default(),
             device: Share::default(),
             invalid: Share::default(),
+            latency: Votes::default(),
             numbers: Memory::new(NUMBERS_MAX, hasher.clone()),
             devices: Memory::new(DEVICES_MAX, hasher.clone()),
             latest: VecDeque::new(),
             hammers: Memory::new(HAMMERS_MAX, hasher.clone()),
             hold: HoldBack::new(hasher.clone()),
             regions: BTreeMap::new(),
+            outages: BTreeMap::new(),
             confirmed: VecDeque::new(),
             verifies: false,
         }
@@ -192,6 +210,7 @@ impl Tenant {
             siege: Siege::default(),
             frontier: Siege::default(),
             device: Share::default(),
+            deliveries: Deliveries::default(),
             asns: Memory::new(ASNS_MAX, hasher.clone()),
             ring: VecDeque::new(),
             ring_first: 0,

@@ -29,6 +29,11 @@ impl Engine {
         {
             self.on_health(app, change, effects);
         }
+        if outcome == Outcome::Failed
+            && let Some(attempt) = id.and_then(|id| self.attempts.get_mut(id))
+        {
+            attempt.wrong |= !attempt.verified;
+        }
         if outcome != Outcome::Approved {
             return;
         }
@@ -36,11 +41,11 @@ impl Engine {
         self.apps[app as usize].verified_since.get_or_insert(now);
         self.tenants[usize::from(tenant)].verifies = true;
         if let Some(id) = id {
-            self.approve(id, event);
+            self.approve(id, event, effects);
         }
     }
 
-    fn approve(&mut self, id: AttemptId, event: &RoutedEvent) {
+    fn approve(&mut self, id: AttemptId, event: &RoutedEvent, effects: &mut Vec<Effect>) {
         let Some(attempt) = self.attempts.get_mut(id) else {
             return;
         };
@@ -70,6 +75,8 @@ impl Engine {
             }
         }
         if attempt.free {
+            self.note_arrival(&attempt, effects);
+            self.weigh_after_life(&attempt);
             let judged = f64::from(u8::from(!self.was_judged(&attempt)));
             self.hold(
                 &attempt,
@@ -80,6 +87,7 @@ impl Engine {
                 },
             );
             self.learn_shares(&attempt);
+            self.learn_latency(&attempt);
         } else if let Some((_, block)) = self.blocks.covering(attempt.tenant, attempt.block)
             && let Some(episode) = self.episodes.get_mut(block.episode)
         {

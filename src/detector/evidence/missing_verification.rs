@@ -7,22 +7,23 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::detector::baseline::LatencyCurve;
+use crate::detector::baseline::{LatencyCurve, Prior};
 use crate::detector::tuning::{PROFILES, Tuning};
 
-/// The shares of verifications that the stages of silence credit.
+/// The ages at which silence is credited, and what the shipped prior says of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Stages {
     /// Age at which each stage is due, in milliseconds.
     pub(crate) due_ms: [i64; 10],
-    share_by: [f64; 10],
+    /// What is known beforehand of the age that each stage credits.
+    pub(crate) priors: [Prior; 10],
 }
 
 impl Stages {
     pub(crate) fn new(curve: &LatencyCurve, tuning: &Tuning) -> Self {
         Self {
             due_ms: tuning.silence_stages.map(|s| (s * 1_000.0) as i64),
-            share_by: tuning.silence_stages.map(|s| curve.share_by(s - tuning.silence_slack)),
+            priors: tuning.silence_stages.map(|s| curve.at(s - tuning.silence_slack)),
         }
     }
 
@@ -30,12 +31,16 @@ impl Stages {
     pub(crate) fn len(&self) -> usize {
         self.due_ms.len()
     }
+}
 
-    /// Honest hazard that passes between the stage before and this one.
-    pub(crate) fn hazard(&self, stage: usize, conversion: f64) -> f64 {
-        let before = if stage == 0 { 0.0 } else { self.share_by[stage - 1] };
-        libm::log((1.0 - conversion * before) / (1.0 - conversion * self.share_by[stage]))
-    }
+/// Honest hazard that passes while the share of verifications that have come
+/// grows from `before` to `share`.
+///
+/// Shares are lower bounds, and an attempt is credited with the largest that held
+/// at its stages so far: they may be learned meanwhile, from others, as long as
+/// none exceeds the true share of its age.
+pub(crate) fn hazard(before: f64, share: f64, conversion: f64) -> f64 {
+    libm::log((1.0 - conversion * before) / (1.0 - conversion * share.max(before)))
 }
 
 /// What silence over `hazard` is worth to each profile, at the attempt's weight.
@@ -64,21 +69,35 @@ mod tests {
 
     proptest! {
         /// The exact mean over an honest attempt's fate, whatever its true
-        /// conversion above the bound: silent through all stages, or approved
+        /// conversion above the bound and however the learned shares move below the
+        /// true ones while it is open: silent through all stages, or approved
         /// within one of them.
         #[test]
-        fn the_mean_under_honest_conversion_is_at_most_one(bound in 0.08f64..0.85, excess in 0.0f64..0.15, k in 0usize..PROFILES, weight in 0.1f64..=1.0) {
+        fn the_mean_under_honest_conversion_is_at_most_one(
+            bound in 0.08f64..0.85,
+            excess in 0.0f64..0.15,
+            k in 0usize..PROFILES,
+            weight in 0.1f64..=1.0,
+            median in 3.0f64..300.0,
+            sigma in 0.2f64..1.5,
+            learned in prop::array::uniform10(0.0f64..=1.0),
+            until in 0usize..=10,
+        ) {
             let tuning = Tuning::default();
             let stages = Stages::new(&LatencyCurve::default(), &tuning);
+            let honest = |age: f64| 0.5 * libm::erfc(-libm::log(age / median) / sigma / std::f64::consts::SQRT_2);
             let truth = bound + excess;
             let r = approval(weight, &tuning)[k];
-            let (mut mean, mut credited, mut passed) = (0.0, 1.0, 0.0);
-            for stage in 0..stages.len() {
-                mean += truth * (stages.share_by[stage] - passed) * credited * r;
-                credited *= silence(stages.hazard(stage, bound), weight, &tuning)[k];
-                passed = stages.share_by[stage];
+            let (mut mean, mut factor, mut passed, mut credited) = (0.0, 1.0, 0.0, 0.0_f64);
+            for (stage, part) in learned.iter().enumerate().take(until) {
+                let share = honest(stages.priors[stage].age);
+                mean += truth * (share - passed) * factor * r;
+                let known = share * part;
+                factor *= silence(hazard(credited, known, bound), weight, &tuning)[k];
+                credited = credited.max(known);
+                passed = share;
             }
-            mean += (1.0 - truth * passed) * credited;
+            mean += (1.0 - truth * passed) * factor;
             prop_assert!(mean <= 1.0 + 1e-9, "{mean}");
         }
     }

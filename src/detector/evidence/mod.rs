@@ -12,23 +12,26 @@
 //! the mean number of false alarms is at most visits/A. Everything is kept as
 //! plain products: no logarithm is taken until something is printed.
 
+pub(crate) mod after_life;
 pub(crate) mod attributes;
 pub(crate) mod digits;
 pub(crate) mod hammering;
 pub(crate) mod launch;
 pub(crate) mod missing_verification;
+pub(crate) mod outage;
 pub(crate) mod receipts;
 pub(crate) mod volume;
 
 use serde::{Deserialize, Serialize};
 
+use self::after_life::{Approvals, Bet};
 use self::digits::Bets;
 use crate::detector::tuning::{PROFILES, Tuning};
 use crate::model::{Micros, Millis, Prefix};
 
 /// Products never leave this range, so that neither end loses precision.
-const PRODUCT_MIN: f64 = 1e-30;
-const PRODUCT_MAX: f64 = 1e60;
+pub(crate) const PRODUCT_MIN: f64 = 1e-30;
+pub(crate) const PRODUCT_MAX: f64 = 1e60;
 
 /// What innocence may look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,6 +213,9 @@ pub(crate) struct Evidence {
     pub(crate) start: Millis,
     /// What was seen since the change point.
     pub(crate) since: Since,
+    /// How the latest approvals came; approvals lower the evidence, so that a change
+    /// point follows on each, and what they have in common outlives it.
+    pub(crate) approvals: Approvals,
 }
 
 /// Products of each family's ratios since the change point.
@@ -218,6 +224,7 @@ pub(crate) struct Parts {
     pub(crate) digits: [f64; PROFILES],
     pub(crate) volume: [f64; PROFILES],
     pub(crate) verification: [f64; PROFILES],
+    pub(crate) after_life: [f64; PROFILES],
     pub(crate) novelty: f64,
     pub(crate) geography: f64,
     pub(crate) device: f64,
@@ -232,6 +239,7 @@ impl Default for Parts {
             digits: [1.0; PROFILES],
             volume: [1.0; PROFILES],
             verification: [1.0; PROFILES],
+            after_life: [1.0; PROFILES],
             novelty: 1.0,
             geography: 1.0,
             device: 1.0,
@@ -279,6 +287,7 @@ impl Evidence {
             network: None,
             start: now,
             since: Since::default(),
+            approvals: Approvals::default(),
         }
     }
 
@@ -339,6 +348,7 @@ impl Evidence {
     /// Wipes the slate, for a place whose accusation has been acted on elsewhere.
     pub(crate) fn clear(&mut self, now: Millis) {
         self.products = [[PRODUCT_MIN; PROFILES]; NULLS.len()];
+        self.approvals = Approvals::default();
         self.restart(now);
     }
 
@@ -396,6 +406,7 @@ impl Evidence {
                 row[k] = row[k].min(profile.weight);
             }
             self.parts.verification[k] = 1.0;
+            self.parts.after_life[k] = 1.0;
             self.parts.digits[k] = 1.0;
             self.parts.volume[k] = 1.0;
         }
@@ -432,6 +443,25 @@ impl Evidence {
         }
         for (part, factor) in self.parts.verification.iter_mut().zip(factors) {
             *part = (*part * factor).max(PRODUCT_MIN);
+        }
+    }
+
+    /// How an approval came, on top of [`Evidence::approval`]: where a bet on its
+    /// latency is laid it gives back the silence that was credited to its attempt,
+    /// `ordinary` and `high` as in [`Evidence::silence`].
+    pub(crate) fn after_life(&mut self, bet: Bet, ordinary: &[f64; PROFILES], high: &[f64; PROFILES]) {
+        for (null, row) in NULLS.iter().zip(&mut self.products) {
+            for (k, product) in row.iter_mut().enumerate() {
+                let factor = match null.silence() {
+                    Silence::Excused => bet.delayed,
+                    Silence::Honest => bet.ordinary / ordinary[k],
+                    Silence::High => bet.ordinary / high[k],
+                };
+                *product = (*product * factor).clamp(PRODUCT_MIN, PRODUCT_MAX);
+            }
+        }
+        for (part, credited) in self.parts.after_life.iter_mut().zip(ordinary) {
+            *part = (*part * bet.ordinary / credited).clamp(PRODUCT_MIN, PRODUCT_MAX);
         }
     }
 

@@ -20,6 +20,8 @@ macro_rules! switches {
 
 switches!(
     missing_verification,
+    learned_latency,
+    after_life,
     digits,
     novelty,
     geography,

@@ -338,10 +338,11 @@ fn course(rng: &mut Rng, habits: &Habits, latency: FakeLatency, reachable: bool,
     });
     let end = if converted {
         let delay = match latency {
-            FakeLatency::Plausible => log_normal(rng, 19.0, 0.65).clamp(2.0, 500.0) * 1_000.0,
-            FakeLatency::Narrow => 8_000.0 + 1_000.0 * uniform(rng),
+            FakeLatency::Plausible => (log_normal(rng, 19.0, 0.65).clamp(2.0, 500.0) * 1_000.0) as i64,
+            FakeLatency::Narrow => (8_000.0 + 1_000.0 * uniform(rng)) as i64,
+            FakeLatency::Own(pace) => pace.draw(rng),
         };
-        Some((delay as i64, Outcome::Approved))
+        Some((delay, Outcome::Approved))
     } else {
         chance(rng, habits.expiry).then(|| (600_000 + between(rng, 0, 2_000), Outcome::Expired))
     };

@@ -319,6 +319,7 @@ impl Simulator {
             failure: home.failure,
             verifies,
             outage: twist.outage,
+            pace: stream.pace,
         };
         let plan = honest_plan(world.kind, habits, rng, chances);
         let client = if verifies {

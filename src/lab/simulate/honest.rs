@@ -3,6 +3,7 @@
 //! kind on top, so that counts are over-dispersed.
 
 use super::draw::{Rng, chance, cumulate, gamma, hash, index, log_normal, pick, poisson, stream, uniform, unit};
+use super::pace::Pace;
 use super::people::{Person, person};
 use super::scenario::{AppKind, TenantSpec, WorldKind};
 use super::world::World;
@@ -71,6 +72,7 @@ pub(super) struct Stream {
     pub tenant: usize,
     pub app: usize,
     pub kind: AppKind,
+    pub pace: Option<Pace>,
     pub rng: Rng,
     /// Country, and attempts a millisecond on average.
     served: Vec<(usize, f64)>,
@@ -104,6 +106,7 @@ impl Stream {
             tenant: place,
             app,
             kind: spec.kind,
+            pace: spec.pace,
             rng: stream(world.seed, &[61, place as u64, app as u64]),
             served: served.iter().map(|&(country, share)| (country, rate * share)).collect(),
             busy: vec![1; served.len()],

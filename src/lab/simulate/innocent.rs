@@ -5,6 +5,7 @@ use super::Label;
 use super::draw::{Rng, hash, index, mix, poisson, stream, uniform, unit};
 use super::honest::{Users, conversion};
 use super::overlay::{InnocentKind, InnocentSpec, OverlaySpec};
+use super::pace::Pace;
 use super::people::{Habits, Person, Release, client, device_name, hex_id, person};
 use super::scenario::{AppKind, TenantSpec};
 use super::talk::{Chances, Talk, honest_plan};
@@ -65,6 +66,8 @@ pub(super) struct Oddity {
     drawn: u64,
     /// The app that added traffic goes through.
     door: (usize, AppKind),
+    /// How long that app's people take.
+    pace: Option<Pace>,
 }
 
 impl Oddity {
@@ -111,6 +114,7 @@ impl Oddity {
             served: served.to_vec(),
             drawn: 0,
             door: (door, tenant.apps[door].kind),
+            pace: tenant.apps[door].pace,
         }
     }
 
@@ -266,6 +270,7 @@ impl Oddity {
             failure: home.failure,
             verifies: kind != AppKind::Marketing,
             outage: 0.0,
+            pace: self.pace,
         };
         match self.kind {
             InnocentKind::Enrolment => chances.verified = 0.94,

@@ -12,6 +12,7 @@ mod innocent;
 mod output;
 mod overlay;
 mod overlay_file;
+mod pace;
 pub mod pairs;
 mod pending;
 mod people;
@@ -27,6 +28,7 @@ pub use overlay::{
     AttackSpec, Devices, FakeLatency, InnocentKind, InnocentSpec, Numbers, OverlayKind, OverlaySpec, Reaction, Source,
     Target, Timing,
 };
+pub use pace::Pace;
 pub use scenario::{AppKind, AppSpec, LabError, Scenario, TenantSpec, WorldKind, WorldSpec};
 
 use serde::Serialize;

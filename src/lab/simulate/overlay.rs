@@ -3,6 +3,8 @@
 
 use serde::Deserialize;
 
+use super::pace::Pace;
+
 /// Where a campaign sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -81,13 +83,14 @@ pub enum Reaction {
 }
 
 /// How faked conversions lie in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum FakeLatency {
     /// As people do.
     Plausible,
     /// Within a second of always the same delay.
     Narrow,
+    /// At a pace of their own.
+    Own(Pace),
 }
 
 /// An attack campaign.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::overlay::{
     AttackKind, Devices, FakeLatency, InnocentKind, Numbers, OverlayKind, OverlaySpec, Reaction, Source, Target, Timing,
 };
+use super::pace::RawPace;
 use super::presets::{attack_preset, innocent_preset};
 use super::scenario::{WorldSpec, country, nearest, span};
 
@@ -62,6 +63,7 @@ const ATTACK_KEYS: &[&str] = &[
     "invalid_share",
     "converted_share",
     "latency",
+    "pace",
     "source",
     "addresses",
     "devices",
@@ -94,7 +96,8 @@ pub(super) struct RawOverlay {
     few: Option<u64>,
     invalid_share: Option<f64>,
     converted_share: Option<f64>,
-    latency: Option<FakeLatency>,
+    latency: Option<RawLatency>,
+    pace: Option<RawPace>,
     source: Option<Source>,
     addresses: Option<u64>,
     devices: Option<Devices>,
@@ -108,6 +111,14 @@ pub(super) struct RawOverlay {
     factor: Option<f64>,
     share: Option<f64>,
     delay: Option<String>,
+}
+
+/// Names of the shipped delays of faked conversions.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RawLatency {
+    Plausible,
+    Narrow,
 }
 
 impl RawOverlay {
@@ -187,6 +198,7 @@ impl RawOverlay {
             ("invalid_share", self.invalid_share.is_some()),
             ("converted_share", self.converted_share.is_some()),
             ("latency", self.latency.is_some()),
+            ("pace", self.pace.is_some()),
             ("source", self.source.is_some()),
             ("addresses", self.addresses.is_some()),
             ("devices", self.devices.is_some()),
@@ -239,7 +251,13 @@ impl RawOverlay {
             1.0,
         )?;
         spec.numbers = self.numbers.unwrap_or(spec.numbers);
-        spec.latency = self.latency.unwrap_or(spec.latency);
+        spec.latency = match (&self.pace, self.latency) {
+            (Some(_), Some(_)) => return Err("give `latency` or `pace`, not both".into()),
+            (Some(pace), None) => FakeLatency::Own(pace.check()?),
+            (None, Some(RawLatency::Plausible)) => FakeLatency::Plausible,
+            (None, Some(RawLatency::Narrow)) => FakeLatency::Narrow,
+            (None, None) => spec.latency,
+        };
         spec.source = self.source.unwrap_or(spec.source);
         spec.devices = self.devices.unwrap_or(spec.devices);
         spec.timing = self.timing.unwrap_or(spec.timing);

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::countries;
 use super::overlay::OverlaySpec;
 use super::overlay_file::RawOverlay;
+use super::pace::{Pace, RawPace};
 use super::pairs;
 use crate::model::{DAY, HOUR, MINUTE, Millis, SECOND};
 
@@ -86,6 +87,8 @@ pub struct AppSpec {
     pub kind: AppKind,
     /// Its share of the tenant's sends; shares are normalised.
     pub share: f64,
+    /// How long its people take to send the code back; `None`: as the world's do.
+    pub pace: Option<Pace>,
 }
 
 /// One tenant.
@@ -155,6 +158,7 @@ builtin!(
     "fake-after-block",
     "faked-conversions",
     "faked-narrow",
+    "faked-quick",
     "hammering",
     "honest-a",
     "honest-b",
@@ -314,6 +318,19 @@ struct RawApp {
     name: String,
     kind: AppKind,
     share: f64,
+    pace: Option<RawPace>,
+}
+
+impl RawApp {
+    fn check(self) -> Result<AppSpec, String> {
+        let pace = self.pace.as_ref().map(RawPace::check).transpose()?;
+        Ok(AppSpec {
+            name: self.name,
+            kind: self.kind,
+            share: self.share,
+            pace,
+        })
+    }
 }
 
 fn home() -> String {
@@ -397,10 +414,10 @@ impl RawTenant {
         let joins_ms = self.joins.as_deref().map(|t| span("joins", t)).transpose()?;
         let apps = match self.apps {
             None => standard_apps(),
-            Some(raw) => raw
-                .into_iter()
-                .map(|RawApp { name, kind, share }| AppSpec { name, kind, share })
-                .collect(),
+            Some(raw) => {
+                let apps: Result<_, String> = raw.into_iter().map(RawApp::check).collect();
+                apps.map_err(|reason| format!("tenant `{name}`: {reason}"))?
+            }
         };
         let shares_good = apps.iter().all(|app| app.share.is_finite() && app.share > 0.0);
         if apps.is_empty() || apps.len() > 16 || !shares_good {
@@ -447,6 +464,7 @@ fn standard_apps() -> Vec<AppSpec> {
         name: name.into(),
         kind,
         share,
+        pace: None,
     })
     .into()
 }

@@ -6,6 +6,7 @@ use compact_str::CompactString;
 
 use super::Label;
 use super::draw::{Rng, between, chance, exponential, hash, log_normal, mix, uniform, unit, weibull};
+use super::pace::Pace;
 use super::people::{Habits, hex_id};
 use super::scenario::WorldKind;
 use super::world::Country;
@@ -86,6 +87,8 @@ pub(super) struct Chances {
     pub verifies: bool,
     /// Everything fails, for returning users as well.
     pub outage: f64,
+    /// How long people take, where the application has people of its own kind.
+    pub pace: Option<Pace>,
 }
 
 const CODE_LIFE_MS: i64 = 600_000;
@@ -128,7 +131,10 @@ pub(super) fn honest_plan(kind: WorldKind, habits: &Habits, rng: &mut Rng, chanc
         plan.rounds[place].receipt = chance(rng, habits.receipts).then(|| receipt(rng, lost));
     }
     if verified {
-        let delay = latency_ms(kind, rng, plan.count > 1);
+        let delay = match chances.pace {
+            Some(pace) => pace.draw(rng),
+            None => latency_ms(kind, rng, plan.count > 1),
+        };
         plan.end = Some((delay, Outcome::Approved));
         if chance(rng, wrong) {
             plan.wrong[0] = Some(delay * 6 / 10);
