@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::detector::evidence::Counters;
-use crate::detector::trie::{CLASS_MAX, CLASS_MIN, Place, TenantIx};
+use crate::detector::trie::{CLASS_MAX, CLASS_MIN, Place, Source, TenantIx};
 use crate::model::log::Token;
 use crate::model::{Micros, Millis, Prefix, Region};
 
@@ -28,6 +28,8 @@ pub(crate) struct Attributes {
     pub(crate) invalid: bool,
     /// The tenant has never seen the number.
     pub(crate) fresh: bool,
+    /// The number lies in a range that was half accused before.
+    pub(crate) suspect: bool,
 }
 
 impl From<Attributes> for Counters {
@@ -40,6 +42,7 @@ impl From<Attributes> for Counters {
             device: one(a.device),
             invalid: one(a.invalid),
             fresh: one(a.fresh),
+            suspect: one(a.suspect),
         }
     }
 }
@@ -74,13 +77,18 @@ pub(crate) struct Attempt {
     pub(crate) region: Region,
     pub(crate) calling_digits: u8,
     pub(crate) asn: Option<u32>,
-    pub(crate) deviceless: bool,
+    pub(crate) network: Option<u64>,
+    pub(crate) device: Option<u64>,
+    /// The source that an attack is known to come from, which it shares.
+    pub(crate) accused: Option<Source>,
     pub(crate) attributes: Attributes,
     pub(crate) repeat: bool,
     pub(crate) weight: f64,
     pub(crate) conversion: f64,
     pub(crate) cost: Micros,
     pub(crate) stage: usize,
+    /// The stage up to which silence was credited at its sources.
+    pub(crate) source_stage: usize,
     pub(crate) verified: bool,
     /// Whether it speaks for or against places: not inside a block, not of an app
     /// that never verifies while others do.
@@ -98,6 +106,18 @@ impl Attempt {
     /// All places that it speaks for or against: its ranges and its region.
     pub(crate) fn places(&self) -> impl Iterator<Item = Place> + use<> {
         self.ranges().map(|(_, place)| place).chain([self.region_place()])
+    }
+
+    /// What it has in common with others on the client's side.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = Source> + use<> {
+        [
+            self.network.map(Source::Network),
+            self.device.map(Source::Device),
+            self.asn.map(Source::Asn),
+            Some(Source::App(self.app)),
+        ]
+        .into_iter()
+        .flatten()
     }
 
     /// Its region.

@@ -59,6 +59,7 @@ impl Engine {
                 }
             }
         }
+        self.silence_at_sources(id, stage);
         self.weigh_delivered(&attempt, stage, id);
         self.judge(id, effects);
         if stage > ESCALATING_STAGE {

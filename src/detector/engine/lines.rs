@@ -46,15 +46,17 @@ impl Engine {
         }
     }
 
-    /// Whether the attempt's region as a whole was refuted a moment ago: an attack
-    /// goes on in it beside whatever is blocked already, and the question left is
+    /// Whether the attempt's region as a whole was refuted a moment ago, or one of its
+    /// sources is: an attack goes on beside whatever is blocked already, and the question left is
     /// which ranges it uses.
     pub(super) fn is_under_attack(&self, attempt: &Attempt) -> bool {
-        self.tuning.enabled.walk
-            && self.tenants[usize::from(attempt.tenant)]
+        let is_region = || {
+            self.tenants[usize::from(attempt.tenant)]
                 .regions
                 .get(&attempt.region)
                 .is_some_and(|r| self.now < r.under_attack_until)
+        };
+        self.tuning.enabled.walk && (attempt.accused.is_some() || is_region())
     }
 
     /// The attempt's region was refuted as a whole.

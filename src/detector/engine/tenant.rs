@@ -48,6 +48,10 @@ pub(crate) struct Tenant {
     /// Numbers that were sent to again while they were pending.
     pub(crate) hammers: Memory<Token, Hammer>,
     pub(crate) hold: HoldBack<Place>,
+    /// Approved attempts by source; its slices are those of `hold`.
+    pub(crate) source_hold: HoldBack<Place>,
+    /// Attempts to ranges that were half accused, among approved ones.
+    pub(crate) suspect: Share,
     pub(crate) regions: BTreeMap<Region, RegionState>,
     /// Times at which a block was confirmed by the first attempt inside.
     pub(crate) confirmed: VecDeque<Millis>,
@@ -73,6 +77,7 @@ pub(crate) struct RegionState {
     /// Until when it counts as under attack as a whole.
     pub(crate) under_attack_until: Millis,
     pub(crate) device: Share,
+    pub(crate) suspect: Share,
     /// Approved attempts from each network operator.
     pub(crate) asns: Memory<u32, u16>,
     ring: VecDeque<RingEntry>,
@@ -124,6 +129,8 @@ impl Tenant {
             latest: VecDeque::new(),
             hammers: Memory::new(HAMMERS_MAX, hasher.clone()),
             hold: HoldBack::new(hasher.clone()),
+            source_hold: HoldBack::new(hasher.clone()),
+            suspect: Share::default(),
             regions: BTreeMap::new(),
             confirmed: VecDeque::new(),
             verifies: false,
@@ -188,6 +195,7 @@ impl Tenant {
             flow: 0.0,
             under_attack_until: Millis::MIN,
             device: Share::default(),
+            suspect: Share::default(),
             asns: Memory::new(ASNS_MAX, hasher.clone()),
             ring: VecDeque::new(),
             ring_first: 0,

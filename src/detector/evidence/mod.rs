@@ -18,6 +18,7 @@ pub(crate) mod hammering;
 pub(crate) mod launch;
 pub(crate) mod missing_verification;
 pub(crate) mod receipts;
+pub(crate) mod regularity;
 pub(crate) mod volume;
 
 use serde::{Deserialize, Serialize};
@@ -122,6 +123,10 @@ pub(crate) struct Ratios {
     pub(crate) device: f64,
     /// Numbers outside their plan.
     pub(crate) validity: f64,
+    /// Ranges that were half accused before.
+    pub(crate) suspects: f64,
+    /// Gaps too even to be people.
+    pub(crate) regularity: f64,
     /// Against a launch: one hundred takes too much of its thousand.
     pub(crate) fill: f64,
     /// Against a launch: it reaches too many of a range's numbers.
@@ -146,6 +151,8 @@ impl Default for Ratios {
             geography: 1.0,
             device: 1.0,
             validity: 1.0,
+            suspects: 1.0,
+            regularity: 1.0,
             fill: 1.0,
             launch_rate: 1.0,
             desk_rate: 1.0,
@@ -157,10 +164,13 @@ impl Default for Ratios {
 }
 
 impl Ratios {
-    /// What null `j` has to answer for under profile `k`.
+    /// What null `j` has to answer for under profile `k`. No innocent crowd keeps time
+    /// like a clock, or goes where an attack is half proved: what does, a load test or
+    /// a scheduled mailing, is told by its numbers and by its app.
     fn against(&self, null: Null, k: usize) -> f64 {
         let sources = self.geography * self.device * self.validity;
-        match null {
+        let always = self.suspects * self.regularity;
+        always * match null {
             Null::Plain | Null::Outage => self.digits[k] * self.volume[k] * self.novelty * sources,
             Null::Launch | Null::LaunchInOutage => {
                 let fill = if matches!(k, 0 | 2 | 3) { self.fill } else { 1.0 };
@@ -196,6 +206,8 @@ pub(crate) struct Evidence {
     pub(crate) block: Option<Prefix>,
     /// Network of the last attempt.
     pub(crate) network: Option<u64>,
+    /// How evenly its attempts follow each other.
+    pub(crate) rhythm: regularity::Rhythm,
     /// The change point: since when the evidence counts.
     pub(crate) start: Millis,
     /// What was seen since the change point.
@@ -212,6 +224,8 @@ pub(crate) struct Parts {
     pub(crate) geography: f64,
     pub(crate) device: f64,
     pub(crate) validity: f64,
+    pub(crate) suspects: f64,
+    pub(crate) regularity: f64,
     /// The number that was hammered last, at a block of 100.
     pub(crate) hammer: hammering::Hammer,
 }
@@ -226,6 +240,8 @@ impl Default for Parts {
             geography: 1.0,
             device: 1.0,
             validity: 1.0,
+            suspects: 1.0,
+            regularity: 1.0,
             hammer: hammering::Hammer::default(),
         }
     }
@@ -240,6 +256,8 @@ pub(crate) struct Counters {
     pub(crate) device: f64,
     pub(crate) invalid: f64,
     pub(crate) fresh: f64,
+    /// Went to a range that was half accused before.
+    pub(crate) suspect: f64,
 }
 
 /// Plain counts since the change point.
@@ -267,6 +285,7 @@ impl Evidence {
             visits: 0.0,
             block: None,
             network: None,
+            rhythm: regularity::Rhythm::default(),
             start: now,
             since: Since::default(),
         }
@@ -294,6 +313,7 @@ impl Evidence {
         c.device += one.device;
         c.invalid += one.invalid;
         c.fresh += one.fresh;
+        c.suspect += one.suspect;
     }
 
     /// Whether the place deserves to be kept when room is short.
@@ -312,6 +332,7 @@ impl Evidence {
             &mut c.device,
             &mut c.invalid,
             &mut c.fresh,
+            &mut c.suspect,
         ] {
             *x *= keep;
         }
@@ -370,6 +391,8 @@ impl Evidence {
         self.parts.geography = clamp(self.parts.geography * ratios.geography);
         self.parts.device = clamp(self.parts.device * ratios.device);
         self.parts.validity = clamp(self.parts.validity * ratios.validity);
+        self.parts.suspects = clamp(self.parts.suspects * ratios.suspects);
+        self.parts.regularity = clamp(self.parts.regularity * ratios.regularity);
     }
 
     /// Where ordinary traffic has refuted a profile of attack, the other nulls

@@ -148,6 +148,7 @@ builtin!(
     "burst",
     "burst-fast",
     "burst-slow",
+    "cron",
     "datacenter",
     "demo",
     "drip",
