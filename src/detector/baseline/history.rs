@@ -127,7 +127,7 @@ mod tests {
         #[test]
         fn a_source_may_hold_what_it_held(own in 0f64..1e6, rest in 0f64..1e6, structural in 0.0f64..0.5) {
             let c = source_ceiling(own, own + rest, structural, &Tuning::default());
-            prop_assert!(c >= 0.0 && c <= 1.0);
+            prop_assert!((0.0..=1.0).contains(&c));
             prop_assert!(c * (own + rest + 20.0) >= own.min(own + rest) - 1e-6);
         }
 

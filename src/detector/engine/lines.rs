@@ -13,7 +13,12 @@ impl Engine {
     /// The lines of a place's nulls, as e-values.
     pub(super) fn lines_at(&self, place: Place, attempt: &Attempt, level: Level) -> Lines {
         let contagion = self.tenants[usize::from(attempt.tenant)].contagion(self.now, &self.tuning);
-        let walking = matches!(place, Place::Range(..)) && self.is_under_attack(attempt);
+        // An alert is about a region: a source takes nothing off its lines.
+        let walking = matches!(place, Place::Range(..))
+            && match level {
+                Level::Block => self.is_under_attack(attempt),
+                Level::Alert => self.is_region_under_attack(attempt),
+            };
         let walk = if walking { self.tuning.walk } else { 0.0 };
         let lowered = contagion + walk + self.sibling_nats(place);
         let (log_a, floor) = self.line_of(level);
@@ -50,13 +55,15 @@ impl Engine {
     /// sources is: an attack goes on beside whatever is blocked already, and the question left is
     /// which ranges it uses.
     pub(super) fn is_under_attack(&self, attempt: &Attempt) -> bool {
-        let is_region = || {
-            self.tenants[usize::from(attempt.tenant)]
+        self.tuning.enabled.walk && attempt.accused.is_some() || self.is_region_under_attack(attempt)
+    }
+
+    fn is_region_under_attack(&self, attempt: &Attempt) -> bool {
+        self.tuning.enabled.walk
+            && self.tenants[usize::from(attempt.tenant)]
                 .regions
                 .get(&attempt.region)
                 .is_some_and(|r| self.now < r.under_attack_until)
-        };
-        self.tuning.enabled.walk && (attempt.accused.is_some() || is_region())
     }
 
     /// The attempt's region was refuted as a whole.

@@ -47,7 +47,7 @@ use crate::model::{MINUTE, Millis, Prefix};
 const FUTURE_MS: i64 = 5 * MINUTE;
 /// Bytes that one node and its evidence take, for the cap.
 const NODE_BYTES: u64 = 900;
-/// One node in so many is kept for sources: a flood of them takes no room from the
+/// One node in so many is one of a source: a flood of them takes no room from the
 /// destinations.
 const SOURCE_PART: usize = 8;
 

@@ -170,19 +170,20 @@ impl Ratios {
     fn against(&self, null: Null, k: usize) -> f64 {
         let sources = self.geography * self.device * self.validity;
         let always = self.suspects * self.regularity;
-        always * match null {
-            Null::Plain | Null::Outage => self.digits[k] * self.volume[k] * self.novelty * sources,
-            Null::Launch | Null::LaunchInOutage => {
-                let fill = if matches!(k, 0 | 2 | 3) { self.fill } else { 1.0 };
-                let rate = if k <= 1 { self.launch_rate } else { 1.0 };
-                self.launch_digits[k] * fill * rate * sources
+        always
+            * match null {
+                Null::Plain | Null::Outage => self.digits[k] * self.volume[k] * self.novelty * sources,
+                Null::Launch | Null::LaunchInOutage => {
+                    let fill = if matches!(k, 0 | 2 | 3) { self.fill } else { 1.0 };
+                    let rate = if k <= 1 { self.launch_rate } else { 1.0 };
+                    self.launch_digits[k] * fill * rate * sources
+                }
+                Null::Enrolment => {
+                    let rate = if k == 0 { self.desk_rate } else { 1.0 };
+                    let geography = if self.other_network { self.geography } else { 1.0 };
+                    rate * self.network_change * self.scatter * self.validity * geography
+                }
             }
-            Null::Enrolment => {
-                let rate = if k == 0 { self.desk_rate } else { 1.0 };
-                let geography = if self.other_network { self.geography } else { 1.0 };
-                rate * self.network_change * self.scatter * self.validity * geography
-            }
-        }
     }
 }
 

@@ -156,6 +156,7 @@ builtin!(
     "fake-after-block",
     "faked-conversions",
     "faked-narrow",
+    "few-networks",
     "hammering",
     "honest-a",
     "honest-b",
