@@ -33,6 +33,11 @@ impl History {
         self.attempts
     }
 
+    /// Approved attempts, as of the last learning.
+    pub(crate) fn verified(&self) -> f64 {
+        self.verified
+    }
+
     /// Shrinks a conversion estimate towards what was seen here.
     fn shrink(&self, prior: f64, pseudo: f64) -> f64 {
         (self.verified + pseudo * prior) / (self.judged + pseudo)
@@ -87,6 +92,16 @@ pub(crate) fn conversion_lower_bound<'a>(places: impl Iterator<Item = &'a Histor
     (cautious + (bound - cautious) * known).clamp(0.08, 0.85)
 }
 
+/// Largest share of a tenant's honest attempts that may come from one source of which
+/// `own` of `all` approved ones came; one while there is too little history to tell.
+pub(crate) fn source_ceiling(own: f64, all: f64, structural: f64, tuning: &Tuning) -> f64 {
+    if all < 200.0 {
+        return 1.0;
+    }
+    let pseudo = tuning.structural_weight;
+    ((upper(own) + pseudo * structural) / (all + pseudo)).min(1.0)
+}
+
 /// Honest attempts an hour at a place: history over the time in which it was
 /// gathered, and a small prior that keeps it above zero.
 pub(crate) fn honest_per_hour(history: &History, class: u8, tenant_age_ms: i64, tuning: &Tuning) -> f64 {
@@ -106,6 +121,13 @@ mod tests {
         fn a_ceiling_is_a_share_and_never_below_what_was_seen(own in 0f64..1e6, rest in 0f64..1e6, class in 2u8..=6) {
             let c = ceiling(own, own + rest, class, &Tuning::default());
             prop_assert!(c > 0.0 && c <= 1.0);
+            prop_assert!(c * (own + rest + 20.0) >= own.min(own + rest) - 1e-6);
+        }
+
+        #[test]
+        fn a_source_may_hold_what_it_held(own in 0f64..1e6, rest in 0f64..1e6, structural in 0.0f64..0.5) {
+            let c = source_ceiling(own, own + rest, structural, &Tuning::default());
+            prop_assert!((0.0..=1.0).contains(&c));
             prop_assert!(c * (own + rest + 20.0) >= own.min(own + rest) - 1e-6);
         }
 

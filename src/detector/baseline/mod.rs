@@ -13,7 +13,9 @@ mod learned_latency;
 mod memory;
 mod share;
 
-pub(crate) use history::{History, ceiling, ceiling_below, conversion_lower_bound, honest_per_hour, region_ceiling};
+pub(crate) use history::{
+    History, ceiling, ceiling_below, conversion_lower_bound, honest_per_hour, region_ceiling, source_ceiling,
+};
 pub(crate) use hold::{HeldCounts, HoldBack};
 pub(crate) use latency::LatencyCurve;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::detector::evidence::Counters;
-use crate::detector::trie::{CLASS_MAX, CLASS_MIN, Place, TenantIx};
+use crate::detector::trie::{CLASS_MAX, CLASS_MIN, Place, Source, TenantIx};
 use crate::model::log::Token;
 use crate::model::{Micros, Millis, Prefix, Region};
 
@@ -28,6 +28,8 @@ pub(crate) struct Attributes {
     pub(crate) invalid: bool,
     /// The tenant has never seen the number.
     pub(crate) fresh: bool,
+    /// The number lies in a range that was half accused before.
+    pub(crate) suspect: bool,
 }
 
 impl From<Attributes> for Counters {
@@ -40,6 +42,7 @@ impl From<Attributes> for Counters {
             device: one(a.device),
             invalid: one(a.invalid),
             fresh: one(a.fresh),
+            suspect: one(a.suspect),
         }
     }
 }
@@ -74,7 +77,10 @@ pub(crate) struct Attempt {
     pub(crate) region: Region,
     pub(crate) calling_digits: u8,
     pub(crate) asn: Option<u32>,
-    pub(crate) deviceless: bool,
+    pub(crate) network: Option<u64>,
+    pub(crate) device: Option<u64>,
+    /// The source that an attack is known to come from, which it shares.
+    pub(crate) accused: Option<Source>,
     pub(crate) attributes: Attributes,
     pub(crate) repeat: bool,
     /// Whether its number verified before, though not lately.
@@ -87,6 +93,10 @@ pub(crate) struct Attempt {
     pub(crate) credited: f64,
     /// Whether it tells how soon people verify, should it be approved.
     pub(crate) voter: bool,
+    /// The stage up to which silence was credited at its sources.
+    pub(crate) source_stage: usize,
+    /// Share of honest verifications that was credited there.
+    pub(crate) source_credited: f64,
     pub(crate) verified: bool,
     /// Whether its first code was wrong.
     pub(crate) wrong: bool,
@@ -115,6 +125,18 @@ impl Attempt {
     /// The frontier of its region.
     pub(crate) fn frontier_place(&self) -> Place {
         Place::Frontier(self.tenant, self.region)
+    }
+
+    /// What it has in common with others on the client's side.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = Source> + use<> {
+        [
+            self.network.map(Source::Network),
+            self.device.map(Source::Device),
+            self.asn.map(Source::Asn),
+            Some(Source::App(self.app)),
+        ]
+        .into_iter()
+        .flatten()
     }
 
     /// Its region.

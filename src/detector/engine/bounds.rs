@@ -3,6 +3,7 @@
 
 use super::Engine;
 use super::attempts::Attempt;
+use super::siege::Scope;
 use crate::detector::evidence::{Evidence, Ratios, attributes};
 use crate::detector::trie::Place;
 use crate::detector::tuning::Tuning;
@@ -15,14 +16,20 @@ const MISSING_MATURE: f64 = 150.0;
 const FRESH_MATURE: f64 = 150.0;
 /// Where more than this share is new, novelty says nothing.
 const FRESH_MAX: f64 = 0.9;
+/// Least honest share of attempts to ranges that are half accused, and how much more
+/// than among approved attempts it may be: such ranges convert badly.
+pub(super) const SUSPECT_FLOOR: f64 = 0.02;
+pub(super) const SUSPECT_SLACK: f64 = 2.0;
 /// Upper bounds of the honest shares of attributes; `None` where a share is not
 /// mature and the family is off.
+#[derive(Clone, Copy)]
 pub(super) struct Bounds {
     missing: f64,
     odd: f64,
     device: f64,
     invalid: f64,
     fresh: Option<f64>,
+    suspect: Option<f64>,
     /// Shares that an attack under way in the region has shown; zero where none is.
     lead: Lead,
 }
@@ -50,7 +57,7 @@ impl Engine {
             .max(if tenant.odd.total() < SHARE_MATURE { 0.3 } else { 0.0 });
         let device = if tenant.device.total() < SHARE_MATURE {
             // Whether the tenant's clients have devices at all is not known yet.
-            if attempt.deviceless { 1.0 } else { 0.5 }
+            if attempt.device.is_none() { 1.0 } else { 0.5 }
         } else {
             let own = tenant.device.upper(0.02, 1.5);
             let region = tenant
@@ -70,13 +77,27 @@ impl Engine {
         let fresh = (fresh.total() >= FRESH_MATURE)
             .then(|| fresh.upper(0.05, 1.3))
             .filter(|p| *p <= FRESH_MAX);
+        let own = tenant.suspect.upper(SUSPECT_FLOOR, SUSPECT_SLACK);
+        let region = tenant.regions.get(&attempt.region).map(|r| r.suspect);
+        let region = region.filter(|r| r.total() > SHARE_MATURE);
+        let region = region.map_or(own, |r| r.upper(SUSPECT_FLOOR, SUSPECT_SLACK));
+        let suspect = (tenant.suspect.total() >= FRESH_MATURE).then_some(own.max(region));
         Bounds {
             missing,
             odd,
             device,
             invalid: tenant.invalid.upper(0.01, 1.5),
             fresh,
+            suspect,
             lead: self.lead(attempt),
+        }
+    }
+
+    /// The bounds once it is known whether an attack comes from the attempt's sources.
+    pub(super) fn with_lead(&self, bounds: &Bounds, attempt: &Attempt) -> Bounds {
+        Bounds {
+            lead: self.lead(attempt),
+            ..*bounds
         }
     }
 
@@ -85,11 +106,12 @@ impl Engine {
         let Some(scope) = self.besieged(attempt) else {
             return Lead::default();
         };
-        let Some(seen) = self
-            .trie
-            .evidence(Self::scope_place(attempt, scope))
-            .map(|e| e.counters)
-        else {
+        let place = Self::scope_place(attempt, scope);
+        let evidence = match scope {
+            Scope::Source(_) => self.sources.evidence(place),
+            Scope::Region | Scope::Frontier => self.trie.evidence(place),
+        };
+        let Some(seen) = evidence.map(|e| e.counters) else {
             return Lead::default();
         };
         let known = (seen.attempts - seen.missing).max(1.0);
@@ -114,15 +136,17 @@ pub(super) fn attribute_ratios(
     if attempt.repeat {
         return ratios;
     }
+    let is_source = matches!(place, Place::Source(..));
     let (seen, has, on) = (&evidence.counters, &attempt.attributes, &tuning.enabled);
     let lead = &bounds.lead;
-    if on.geography {
+    // Where its client is belongs to a source: an exit of many networks is abroad always.
+    if on.geography && !is_source {
         ratios.geography = attributes::bet(has.missing, seen.missing, seen.attempts, bounds.missing, lead.missing);
         if !has.missing {
             ratios.geography *= attributes::bet(has.odd, seen.odd, seen.attempts - seen.missing, bounds.odd, lead.odd);
         }
     }
-    if on.device && !has.missing {
+    if on.device && !has.missing && !is_source {
         ratios.device = attributes::bet(
             has.device,
             seen.device,
@@ -131,13 +155,19 @@ pub(super) fn attribute_ratios(
             lead.device,
         );
     }
-    if on.validity && matches!(place, Place::Region(..)) {
+    if on.validity && !matches!(place, Place::Range(..)) {
         ratios.validity = attributes::bet(has.invalid, seen.invalid, seen.attempts, bounds.invalid, 0.0);
     }
     if on.novelty
         && let Some(bound) = bounds.fresh
     {
         ratios.novelty = attributes::bet(has.fresh, seen.fresh, seen.attempts, bound, lead.fresh);
+    }
+    if on.suspects
+        && !matches!(place, Place::Range(..))
+        && let Some(bound) = bounds.suspect
+    {
+        ratios.suspects = attributes::bet(has.suspect, seen.suspect, seen.attempts, bound, 0.0);
     }
     ratios
 }

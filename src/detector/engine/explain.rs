@@ -2,10 +2,11 @@
 
 use super::Engine;
 use super::attempts::Attempt;
+use super::bounds::{SUSPECT_FLOOR, SUSPECT_SLACK};
 use crate::detector::baseline::{bin_text, region_ceiling};
 use crate::detector::episode::EpisodeId;
 use crate::detector::evidence::hammering::Hammer;
-use crate::detector::evidence::{Evidence, Null};
+use crate::detector::evidence::{Evidence, Null, regularity};
 use crate::detector::trie::Place;
 use crate::model::{EvidenceItem, Level, Prefix};
 
@@ -179,6 +180,28 @@ impl Engine {
                 ),
             ),
             (
+                "regularity",
+                parts.regularity,
+                evidence.rhythm.unevenness(),
+                regularity::UNEVENNESS_HONEST,
+                format!(
+                    "gaps that follow each other differ by {} of their sum; people's by {}",
+                    percent(evidence.rhythm.unevenness()),
+                    percent(regularity::UNEVENNESS_HONEST)
+                ),
+            ),
+            (
+                "suspect_ranges",
+                parts.suspects,
+                share(seen.suspect),
+                tenant.suspect.upper(SUSPECT_FLOOR, SUSPECT_SLACK),
+                format!(
+                    "{} of the attempts went to ranges that already looked attacked; {} is usual at most",
+                    percent(share(seen.suspect)),
+                    percent(tenant.suspect.upper(SUSPECT_FLOOR, SUSPECT_SLACK))
+                ),
+            ),
+            (
                 "hammering",
                 libm::exp(parts.hammer.log_e(Null::Plain)),
                 f64::from(parts.hammer.resends),
@@ -199,6 +222,7 @@ impl Engine {
                 expected,
                 text,
             })
+            .chain(self.source_item(attempt))
             .collect()
     }
 

@@ -63,6 +63,7 @@ impl Engine {
             }
         }
         self.note_silence(id, before, stage);
+        self.silence_at_sources(id, stage, share);
         self.miss_returning(&attempt, share, effects);
         self.weigh_delivered(&attempt, stage, id);
         self.judge(id, effects);

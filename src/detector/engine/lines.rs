@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::attempts::Attempt;
+use super::siege::Scope;
 use crate::detector::evidence::{Lines, lines};
 use crate::detector::trie::Place;
 use crate::model::Level;
@@ -10,9 +11,11 @@ impl Engine {
     /// The lines of a place's nulls, as e-values.
     pub(super) fn lines_at(&self, place: Place, attempt: &Attempt, level: Level) -> Lines {
         let contagion = self.tenants[usize::from(attempt.tenant)].contagion(self.now, &self.tuning);
+        // An alert is about a region: a source takes nothing off its lines.
         let siege = matches!(place, Place::Range(..))
             .then(|| self.besieged(attempt))
             .flatten()
+            .filter(|scope| level == Level::Block || !matches!(scope, Scope::Source(_)))
             .map(|scope| self.siege_odds(attempt, scope));
         let lowered = contagion + self.sibling_nats(place);
         let (log_a, floor) = self.line_of(level);

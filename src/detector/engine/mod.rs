@@ -21,6 +21,7 @@ mod prices;
 mod receipt;
 mod send;
 mod siege;
+mod source;
 mod stats;
 mod tenant;
 mod verify;
@@ -33,6 +34,7 @@ use self::tenant::{App, Names, Tenant};
 use super::baseline::LatencyCurve;
 use super::episode::{Blocks, EpisodeId, Episodes, Safelist};
 use super::evidence::missing_verification::Stages;
+use super::evidence::{Lines, lines};
 use super::limits::{Budgets, Limits};
 use super::order::{Dedup, Order};
 use super::policy::Policy;
@@ -48,6 +50,9 @@ use crate::model::{MINUTE, Millis, Prefix};
 const FUTURE_MS: i64 = 5 * MINUTE;
 /// Bytes that one node and its evidence take, for the cap.
 const NODE_BYTES: u64 = 900;
+/// One node in so many is one of a source: a flood of them takes no room from the
+/// destinations.
+const SOURCE_PART: usize = 8;
 
 /// Something due at an absolute log time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -71,6 +76,8 @@ pub(crate) struct Engine {
     pub(crate) config_hash: CompactString,
     pub(crate) tuning: Tuning,
     pub(crate) log_a: f64,
+    /// Evidence from which a range is half accused.
+    suspect_lines: Lines,
     pub(crate) stages: Stages,
     pub(crate) partition: i32,
     hasher: crate::detector::Keyed,
@@ -79,6 +86,8 @@ pub(crate) struct Engine {
     pub(crate) tenants: Vec<Tenant>,
     pub(crate) apps: Vec<App>,
     pub(crate) trie: Trie,
+    /// The same for sources, in a set of their own.
+    pub(crate) sources: Trie,
     pub(crate) attempts: Attempts,
     timers: Timers<Due>,
     dedup: Dedup,
@@ -110,6 +119,7 @@ impl Engine {
         let nodes_max = (policy.state_bytes_max / NODE_BYTES) as usize;
         Self {
             log_a: log_a(&policy, &tuning),
+            suspect_lines: suspect_lines(log_a(&policy, &tuning), &tuning),
             policy,
             config_hash: CompactString::default(),
             stages,
@@ -118,7 +128,8 @@ impl Engine {
             names: Names::default(),
             tenants: Vec::new(),
             apps: Vec::new(),
-            trie: Trie::new(nodes_max, hasher.clone()),
+            trie: Trie::new(nodes_max - nodes_max / SOURCE_PART, hasher.clone()),
+            sources: Trie::new(nodes_max / SOURCE_PART, hasher.clone()),
             attempts: Attempts::new(ATTEMPTS_MAX, hasher.clone()),
             timers: Timers::new(),
             dedup: Dedup::new(hasher.clone()),
@@ -152,7 +163,10 @@ impl Engine {
             self.audit("policy_changed", "", "router", &record.config_hash, detail, effects);
         }
         self.log_a = log_a(&policy, &self.tuning);
-        self.trie.set_cap((policy.state_bytes_max / NODE_BYTES) as usize);
+        self.suspect_lines = suspect_lines(self.log_a, &self.tuning);
+        let nodes_max = (policy.state_bytes_max / NODE_BYTES) as usize;
+        self.trie.set_cap(nodes_max - nodes_max / SOURCE_PART);
+        self.sources.set_cap(nodes_max / SOURCE_PART);
         if policy.limits != self.policy.limits {
             self.limits = Limits::new(&policy.limits, &self.hasher);
         }
@@ -181,8 +195,8 @@ impl Engine {
     /// How full the engine is.
     pub(crate) fn size(&self) -> Size {
         Size {
-            nodes: self.trie.len(),
-            evictions: self.trie.evictions(),
+            nodes: self.trie.len() + self.sources.len(),
+            evictions: self.trie.evictions() + self.sources.evictions(),
             attempts: self.attempts.len(),
             timers: self.timers.len(),
             blocks: self.blocks.len(),
@@ -287,6 +301,11 @@ impl Engine {
             self.due(self.now + MINUTE, Due::Housekeeping);
         }
     }
+}
+
+/// Half of the evidence, in nats, that a range needs where its region is under attack.
+fn suspect_lines(log_a: f64, tuning: &Tuning) -> Lines {
+    lines(log_a, 0.0, tuning.floor_block, Some(0.0), true, tuning).map(|line| line.map(libm::sqrt))
 }
 
 /// The line of the plain null: D/rate, from the false alarms that are allowed in

@@ -4,7 +4,7 @@
 use super::attempts::{AppIx, Attempt, AttemptId, Receipt};
 use super::{Effect, Engine};
 use crate::detector::evidence::receipts;
-use crate::detector::trie::TenantIx;
+use crate::detector::trie::{Place, TenantIx};
 use crate::model::DeliveryStatus;
 use crate::model::log::{RoutedEvent, Token};
 
@@ -64,6 +64,12 @@ impl Engine {
     fn weigh_receipt(&mut self, attempt: &Attempt, factor: f64) {
         for place in attempt.places() {
             if let Some(evidence) = self.trie.evidence_mut(place) {
+                evidence.receipt(factor);
+            }
+        }
+        for source in attempt.sources() {
+            let place = Place::Source(attempt.tenant, source);
+            if let Some(evidence) = self.sources.evidence_mut(place) {
                 evidence.receipt(factor);
             }
         }

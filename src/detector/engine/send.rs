@@ -2,6 +2,7 @@
 
 use super::attempts::{AppIx, Attempt, AttemptId, Attributes};
 use super::bounds::{Bounds, attribute_ratios};
+use super::judge::ACCUSING_CLASS_MAX;
 use super::prices;
 use super::tenant::{Known, RingEntry, Untold};
 use super::{Due, Effect, Engine};
@@ -160,7 +161,9 @@ impl Engine {
             .country
             .is_some_and(|country| !number_plan::same_country(country, region));
         let hold = known.hold_ms(now, &self.tuning);
-        let slice = known.hold.current(now, (hold / 24).max(5 * MINUTE));
+        let width = (hold / 24).max(5 * MINUTE);
+        let slice = known.hold.current(now, width);
+        known.source_hold.current(now, width);
         let digits = if number.digits == 0 {
             number.block.len() as u8 + 4
         } else {
@@ -187,13 +190,16 @@ impl Engine {
             region,
             calling_digits,
             asn: send.asn,
-            deviceless: send.device.is_none(),
+            network: send.network,
+            device: send.device,
+            accused: None,
             attributes: Attributes {
                 missing,
                 odd: !missing && (foreign || strange),
                 device,
                 invalid: !number.class.valid,
                 fresh: before.is_none(),
+                suspect: false,
             },
             repeat,
             weight: if repeat { self.tuning.repeat_weight } else { 1.0 },
@@ -203,6 +209,8 @@ impl Engine {
             credited: 0.0,
             voter: false,
             returning: verified && !repeat,
+            source_stage: 0,
+            source_credited: 0.0,
             verified: false,
             wrong: false,
             free: true,
@@ -266,6 +274,29 @@ impl Engine {
             })
     }
 
+    /// Whether any of an attempt's ranges was half accused before it.
+    fn is_suspect(&mut self, steps: &[Step], flow: f64) -> bool {
+        if !self.tuning.enabled.suspects {
+            return false;
+        }
+        let tuning = &self.tuning;
+        steps.iter().filter(|s| s.class <= ACCUSING_CLASS_MAX).any(|step| {
+            let Some(evidence) = self.trie.evidence_mut(step.place) else {
+                return false;
+            };
+            if !evidence.refutes_all(&self.suspect_lines) {
+                return false;
+            }
+            // What went elsewhere in the meantime is paid back first.
+            if tuning.enabled.digits {
+                let bets = Bets::of_range(step.class, step.ceiling, tuning);
+                evidence.misses((flow - evidence.flow_seen).max(0.0), &bets, tuning);
+                evidence.flow_seen = flow.max(evidence.flow_seen);
+            }
+            evidence.refutes_all(&self.suspect_lines)
+        })
+    }
+
     /// Evidence at every place of a free attempt.
     fn weigh(&mut self, attempt: &mut Attempt, send: &RoutedSend) {
         let bounds = self.bounds(attempt);
@@ -274,9 +305,12 @@ impl Engine {
         let flow = self.tenants[usize::from(attempt.tenant)]
             .region(attempt.region, &self.hasher)
             .flow;
-        attempt.frontier = !attempt.repeat && self.is_at_frontier(attempt, &steps);
+        attempt.frontier = self.tuning.enabled.frontier && !attempt.repeat && self.is_at_frontier(attempt, &steps);
         let thousand = steps.iter().find(|s| s.class == 3).map(|s| s.place);
         let thousand_flow = thousand.and_then(|p| self.trie.evidence(p)).map(|e| e.visits);
+        attempt.attributes.suspect = self.is_suspect(&steps, flow);
+        attempt.accused = self.weigh_sources(attempt, &bounds);
+        let bounds = self.with_lead(&bounds, attempt);
         for step in &steps {
             let honest = (age >= RATE_MATURE_MS && step.class <= RATE_CLASS_MAX)
                 .then(|| volume::upper_rate(honest_per_hour(&step.history, step.class, age, &self.tuning)));
@@ -312,7 +346,7 @@ impl Engine {
             tenant.note_untold(Untold {
                 region: attempt.region,
                 place: attempt.attributes.missing,
-                device: attempt.deviceless,
+                device: attempt.device.is_none(),
             });
             tenant.flow += 1.0;
             tenant.region(attempt.region, &self.hasher).flow += 1.0;
@@ -369,6 +403,9 @@ impl Engine {
             {
                 ratios.volume = volume::gap(honest, gap, tuning);
             }
+        }
+        if tuning.enabled.regularity && !attempt.repeat {
+            ratios.regularity = evidence.rhythm.observe(attempt.event_time);
         }
         evidence.visit(now, &ratios, tuning);
         let counted = f64::from(u8::from(!attempt.repeat));

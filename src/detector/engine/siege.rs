@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::attempts::{Attempt, AttemptId};
-use crate::detector::trie::Place;
+use crate::detector::trie::{Place, Source};
 use crate::model::{HOUR, MINUTE, Millis};
 
 /// What was refuted as a whole stays under siege this long.
@@ -34,6 +34,8 @@ pub(super) enum Scope {
     Region,
     /// The ranges of its region that were empty until lately.
     Frontier,
+    /// One of its sources.
+    Source(Source),
 }
 
 /// A scope's state.
@@ -100,7 +102,7 @@ impl Engine {
         } else if attempt.frontier && region.frontier.is_on(self.now) {
             Some(Scope::Frontier)
         } else {
-            None
+            attempt.accused.map(Scope::Source)
         }
     }
 
@@ -109,6 +111,7 @@ impl Engine {
         match scope {
             Scope::Region => attempt.region_place(),
             Scope::Frontier => attempt.frontier_place(),
+            Scope::Source(source) => Place::Source(attempt.tenant, source),
         }
     }
 
@@ -119,6 +122,7 @@ impl Engine {
             let siege = match scope {
                 Scope::Region => &region.siege,
                 Scope::Frontier => &region.frontier,
+                Scope::Source(_) => return 0.0,
             };
             siege.odds(attempt.conversion)
         })
@@ -131,6 +135,8 @@ impl Engine {
         match scope {
             Scope::Region => region.siege.until = Some(until),
             Scope::Frontier => region.frontier.until = Some(until),
+            // A source is refuted anew for each attempt.
+            Scope::Source(_) => {}
         }
     }
 

@@ -53,6 +53,10 @@ pub(crate) struct Tenant {
     /// Numbers that were sent to again while they were pending.
     pub(crate) hammers: Memory<Token, Hammer>,
     pub(crate) hold: HoldBack<Place>,
+    /// Approved attempts by source; its slices are those of `hold`.
+    pub(crate) source_hold: HoldBack<Place>,
+    /// Attempts to ranges that were half accused, among approved ones.
+    pub(crate) suspect: Share,
     pub(crate) regions: BTreeMap<Region, RegionState>,
     /// Findings that a region's messages do not arrive.
     pub(crate) outages: BTreeMap<Region, EpisodeId>,
@@ -91,6 +95,7 @@ pub(crate) struct RegionState {
     pub(crate) frontier: Siege,
     pub(crate) device: Share,
     pub(crate) deliveries: Deliveries,
+    pub(crate) suspect: Share,
     /// Approved attempts from each network operator.
     pub(crate) asns: Memory<u32, u16>,
     ring: VecDeque<RingEntry>,
@@ -144,6 +149,8 @@ impl Tenant {
             latest: VecDeque::new(),
             hammers: Memory::new(HAMMERS_MAX, hasher.clone()),
             hold: HoldBack::new(hasher.clone()),
+            source_hold: HoldBack::new(hasher.clone()),
+            suspect: Share::default(),
             regions: BTreeMap::new(),
             outages: BTreeMap::new(),
             confirmed: VecDeque::new(),
@@ -211,6 +218,7 @@ impl Tenant {
             frontier: Siege::default(),
             device: Share::default(),
             deliveries: Deliveries::default(),
+            suspect: Share::default(),
             asns: Memory::new(ASNS_MAX, hasher.clone()),
             ring: VecDeque::new(),
             ring_first: 0,

@@ -74,6 +74,7 @@ impl Engine {
                 evidence.since.last_event = evidence.since.last_event.max(event.time.min(now));
             }
         }
+        self.approve_sources(&attempt, &factors);
         if attempt.free {
             self.note_arrival(&attempt, effects);
             self.weigh_after_life(&attempt);
@@ -110,6 +111,8 @@ impl Engine {
         let tenant = &mut self.tenants[usize::from(attempt.tenant)];
         tenant.missing.observe(has.missing);
         tenant.invalid.observe(has.invalid);
+        tenant.suspect.observe(has.suspect);
+        tenant.region(attempt.region, &self.hasher).suspect.observe(has.suspect);
         if !has.missing {
             tenant.odd.observe(has.odd);
             tenant.device.observe(has.device);
@@ -126,6 +129,7 @@ impl Engine {
     pub(super) fn release_history(&mut self, tenant: TenantIx) {
         let (now, decay) = (self.now, self.tuning.history_decay_ms);
         let hold = self.tenants[usize::from(tenant)].hold_ms(now, &self.tuning);
+        self.release_sources(tenant, now - hold);
         let conversion = self.tuning.conversion_lower * self.tuning.conversion_prior;
         while let Some(places) = self.tenants[usize::from(tenant)].hold.release(now - hold) {
             for (place, counts) in places {

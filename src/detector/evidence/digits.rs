@@ -74,6 +74,13 @@ impl Bets {
     }
 }
 
+impl Bets {
+    /// The bets at a source: a crowd may be in one place alone.
+    pub(crate) fn of_source(ceiling: f64) -> Self {
+        Self::of_region(ceiling)
+    }
+}
+
 /// A region's share must exceed its upper bound this many times to be bet on.
 const REGION_MARGIN: f64 = 4.0;
 

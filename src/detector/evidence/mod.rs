@@ -18,105 +18,24 @@ pub(crate) mod digits;
 pub(crate) mod hammering;
 pub(crate) mod launch;
 pub(crate) mod missing_verification;
+mod null;
 pub(crate) mod outage;
 pub(crate) mod receipts;
+pub(crate) mod regularity;
 pub(crate) mod volume;
 
 use serde::{Deserialize, Serialize};
 
 use self::after_life::{Approvals, Bet};
 use self::digits::Bets;
+use self::null::Silence;
+pub(crate) use self::null::{NULLS, Null};
 use crate::detector::tuning::{PROFILES, Tuning};
 use crate::model::{Micros, Millis, Prefix};
 
 /// Products never leave this range, so that neither end loses precision.
 pub(crate) const PRODUCT_MIN: f64 = 1e-30;
 pub(crate) const PRODUCT_MAX: f64 = 1e60;
-
-/// What innocence may look like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Null {
-    /// Nothing unusual.
-    Plain,
-    /// A carrier or the verification feed fails.
-    Outage,
-    /// A launch or a flash crowd.
-    Launch,
-    /// A company enrols its staff.
-    Enrolment,
-    /// A launch whose messages are not delivered.
-    LaunchInOutage,
-}
-
-/// Every null, in the order of the evidence's rows.
-pub(crate) const NULLS: [Null; 5] = [
-    Null::Plain,
-    Null::Outage,
-    Null::Launch,
-    Null::Enrolment,
-    Null::LaunchInOutage,
-];
-
-impl Null {
-    /// Nats that the line is lowered because the explanation is rare.
-    pub(crate) fn price(self) -> f64 {
-        match self {
-            Self::Plain => 0.0,
-            Self::Outage => 4.0,
-            Self::Launch | Self::Enrolment => 8.0,
-            Self::LaunchInOutage => 12.0,
-        }
-    }
-
-    /// Floor of the line while what holds the range is under siege, over the
-    /// ordinary floor: that a rare innocent thing begins in a range just while an
-    /// attack walks through its region needs a coincidence of its own.
-    fn siege_floor(self) -> f64 {
-        match self {
-            Self::Plain => 0.0,
-            Self::Outage => -1.0,
-            Self::Launch | Self::LaunchInOutage => -3.0,
-            Self::Enrolment => -4.0,
-        }
-    }
-
-    /// No line lies below this, however surely an attempt is an attack's.
-    fn least(self) -> f64 {
-        match self {
-            Self::Plain => 3.0,
-            Self::Outage => 2.0,
-            Self::Launch | Self::LaunchInOutage => 1.0,
-            Self::Enrolment => 0.3,
-        }
-    }
-
-    /// Whether the evaluation has switched it on.
-    pub(crate) fn enabled(self, tuning: &Tuning) -> bool {
-        match self {
-            Self::Plain => true,
-            Self::Outage => tuning.enabled.outage_null,
-            Self::Launch => tuning.enabled.launch_null,
-            Self::Enrolment => tuning.enabled.enrolment_null,
-            Self::LaunchInOutage => tuning.enabled.launch_null && tuning.enabled.outage_null,
-        }
-    }
-
-    fn silence(self) -> Silence {
-        match self {
-            Self::Plain | Self::Launch => Silence::Honest,
-            Self::Enrolment => Silence::High,
-            Self::Outage | Self::LaunchInOutage => Silence::Excused,
-        }
-    }
-}
-
-/// Which conversion a null asserts.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Silence {
-    Excused,
-    Honest,
-    High,
-}
 
 /// The ratios of one visit, by family; 1 where a family has nothing to say.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,6 +54,10 @@ pub(crate) struct Ratios {
     pub(crate) device: f64,
     /// Numbers outside their plan.
     pub(crate) validity: f64,
+    /// Ranges that were half accused before.
+    pub(crate) suspects: f64,
+    /// Gaps too even to be people.
+    pub(crate) regularity: f64,
     /// Against a launch: one hundred takes too much of its thousand.
     pub(crate) fill: f64,
     /// Against a launch: it reaches too many of a range's numbers.
@@ -159,6 +82,8 @@ impl Default for Ratios {
             geography: 1.0,
             device: 1.0,
             validity: 1.0,
+            suspects: 1.0,
+            regularity: 1.0,
             fill: 1.0,
             launch_rate: 1.0,
             desk_rate: 1.0,
@@ -170,22 +95,26 @@ impl Default for Ratios {
 }
 
 impl Ratios {
-    /// What null `j` has to answer for under profile `k`.
+    /// What null `j` has to answer for under profile `k`. No innocent crowd keeps time
+    /// like a clock, or goes where an attack is half proved: what does, a load test or
+    /// a scheduled mailing, is told by its numbers and by its app.
     fn against(&self, null: Null, k: usize) -> f64 {
         let sources = self.geography * self.device * self.validity;
-        match null {
-            Null::Plain | Null::Outage => self.digits[k] * self.volume[k] * self.novelty * sources,
-            Null::Launch | Null::LaunchInOutage => {
-                let fill = if matches!(k, 0 | 2 | 3) { self.fill } else { 1.0 };
-                let rate = if k <= 1 { self.launch_rate } else { 1.0 };
-                self.launch_digits[k] * fill * rate * sources
+        let always = self.suspects * self.regularity;
+        always
+            * match null {
+                Null::Plain | Null::Outage => self.digits[k] * self.volume[k] * self.novelty * sources,
+                Null::Launch | Null::LaunchInOutage => {
+                    let fill = if matches!(k, 0 | 2 | 3) { self.fill } else { 1.0 };
+                    let rate = if k <= 1 { self.launch_rate } else { 1.0 };
+                    self.launch_digits[k] * fill * rate * sources
+                }
+                Null::Enrolment => {
+                    let rate = if k == 0 { self.desk_rate } else { 1.0 };
+                    let geography = if self.other_network { self.geography } else { 1.0 };
+                    rate * self.network_change * self.scatter * self.validity * geography
+                }
             }
-            Null::Enrolment => {
-                let rate = if k == 0 { self.desk_rate } else { 1.0 };
-                let geography = if self.other_network { self.geography } else { 1.0 };
-                rate * self.network_change * self.scatter * self.validity * geography
-            }
-        }
     }
 }
 
@@ -209,6 +138,8 @@ pub(crate) struct Evidence {
     pub(crate) block: Option<Prefix>,
     /// Network of the last attempt.
     pub(crate) network: Option<u64>,
+    /// How evenly its attempts follow each other.
+    pub(crate) rhythm: regularity::Rhythm,
     /// The change point: since when the evidence counts.
     pub(crate) start: Millis,
     /// What was seen since the change point.
@@ -229,6 +160,8 @@ pub(crate) struct Parts {
     pub(crate) geography: f64,
     pub(crate) device: f64,
     pub(crate) validity: f64,
+    pub(crate) suspects: f64,
+    pub(crate) regularity: f64,
     /// The number that was hammered last, at a block of 100.
     pub(crate) hammer: hammering::Hammer,
 }
@@ -244,6 +177,8 @@ impl Default for Parts {
             geography: 1.0,
             device: 1.0,
             validity: 1.0,
+            suspects: 1.0,
+            regularity: 1.0,
             hammer: hammering::Hammer::default(),
         }
     }
@@ -258,6 +193,8 @@ pub(crate) struct Counters {
     pub(crate) device: f64,
     pub(crate) invalid: f64,
     pub(crate) fresh: f64,
+    /// Went to a range that was half accused before.
+    pub(crate) suspect: f64,
 }
 
 /// Plain counts since the change point.
@@ -285,6 +222,7 @@ impl Evidence {
             visits: 0.0,
             block: None,
             network: None,
+            rhythm: regularity::Rhythm::default(),
             start: now,
             since: Since::default(),
             approvals: Approvals::default(),
@@ -313,6 +251,7 @@ impl Evidence {
         c.device += one.device;
         c.invalid += one.invalid;
         c.fresh += one.fresh;
+        c.suspect += one.suspect;
     }
 
     /// Whether the place deserves to be kept when room is short.
@@ -331,6 +270,7 @@ impl Evidence {
             &mut c.device,
             &mut c.invalid,
             &mut c.fresh,
+            &mut c.suspect,
         ] {
             *x *= keep;
         }
@@ -390,6 +330,8 @@ impl Evidence {
         self.parts.geography = clamp(self.parts.geography * ratios.geography);
         self.parts.device = clamp(self.parts.device * ratios.device);
         self.parts.validity = clamp(self.parts.validity * ratios.validity);
+        self.parts.suspects = clamp(self.parts.suspects * ratios.suspects);
+        self.parts.regularity = clamp(self.parts.regularity * ratios.regularity);
     }
 
     /// Where ordinary traffic has refuted a profile of attack, the other nulls

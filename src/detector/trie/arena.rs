@@ -101,8 +101,14 @@ impl Trie {
 
     /// The node at `place`, made when absent; it becomes the most recently touched.
     pub(crate) fn touch(&mut self, place: Place) -> &mut Node {
-        let id = match self.index.get(&place) {
-            Some(&id) => {
+        self.touch_known(place).1
+    }
+
+    /// The same, and whether the node was there before.
+    pub(crate) fn touch_known(&mut self, place: Place) -> (bool, &mut Node) {
+        let known = self.index.get(&place).copied();
+        let id = match known {
+            Some(id) => {
                 self.unlink(id);
                 id
             }
@@ -114,7 +120,7 @@ impl Trie {
             Segment::Probation
         };
         self.link_last(id, segment);
-        &mut self.nodes[id as usize]
+        (known.is_some(), &mut self.nodes[id as usize])
     }
 
     /// How many nodes there are.
@@ -159,7 +165,7 @@ impl Trie {
                 self.probation.head
             };
             self.unlink(id);
-            if matches!(self.nodes[id as usize].place, Place::Range(..)) {
+            if matches!(self.nodes[id as usize].place, Place::Range(..) | Place::Source(..)) {
                 self.index.remove(&self.nodes[id as usize].place);
                 return id;
             }
@@ -256,6 +262,7 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detector::trie::Source;
     use crate::model::Prefix;
 
     fn place(n: u64) -> Place {
@@ -278,5 +285,23 @@ mod tests {
         assert!(trie.get(place(9_999)).is_some());
         assert!(trie.get(place(1)).is_none());
         assert_eq!(trie.probation.len + trie.protected.len, trie.len());
+    }
+
+    #[test]
+    fn a_flood_of_sources_evicts_none_that_holds_evidence() {
+        let mut trie = Trie::new(100, crate::detector::Keyed::with_seeds(1, 2, 3, 4));
+        let network = |n: u64| Place::Source(0, Source::Network(n));
+        for n in 0..50 {
+            let mut evidence = Evidence::new(crate::model::Millis(0));
+            evidence.counters.attempts = 3.0;
+            trie.touch(network(n)).evidence = Some(Box::new(evidence));
+            trie.touch(network(n));
+        }
+        for n in 1_000..10_000 {
+            let (known, _) = trie.touch_known(network(n));
+            assert!(!known);
+        }
+        assert_eq!(trie.len(), 100);
+        assert!((0..50).all(|n| trie.evidence(network(n)).is_some()));
     }
 }

@@ -11,4 +11,4 @@ pub(crate) mod attribution;
 mod place;
 
 pub(crate) use arena::Trie;
-pub(crate) use place::{CLASS_MAX, CLASS_MIN, Place, TenantIx};
+pub(crate) use place::{CLASS_MAX, CLASS_MIN, Place, Source, TenantIx};

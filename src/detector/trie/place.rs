@@ -24,6 +24,21 @@ pub(crate) enum Place {
     Frontier(TenantIx, Region),
     /// The numbers of `digits` digits that begin with the prefix.
     Range(TenantIx, Prefix, u8),
+    /// What a tenant's attempts have in common on the client's side.
+    Source(TenantIx, Source),
+}
+
+/// Where attempts come from.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub(crate) enum Source {
+    /// An autonomous system.
+    Asn(u32),
+    /// A /24 (IPv4) or /48 (IPv6), as its leading bits.
+    Network(u64),
+    /// A device, by its keyed hash.
+    Device(u64),
+    /// An app, by its number in the partition.
+    App(u32),
 }
 
 impl Place {

@@ -1,0 +1,224 @@
+//! Where attempts come from: the same evidence at network, device, autonomous system
+//! and app. A source that is refuted names no number, and so blocks none; it is a
+//! reason to judge the ranges that it reaches by the lines of a region under attack.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::Engine;
+use super::attempts::{Attempt, AttemptId};
+use super::bounds::{Bounds, attribute_ratios};
+use crate::detector::baseline::{HeldCounts, source_ceiling};
+use crate::detector::evidence::digits::Bets;
+use crate::detector::evidence::{Evidence, Lines, lines, missing_verification};
+use crate::detector::trie::{Place, Source, TenantIx};
+use crate::detector::tuning::PROFILES;
+use crate::model::{EvidenceItem, Level, Millis};
+
+/// Stages of silence at which it is credited to sources: fewer than at ranges, as any
+/// grid of stages keeps the mean and each costs a look-up for each source.
+const STAGES: [usize; 3] = [5, 7, 10];
+/// Nats off the lines of one network or device, which is a small part of the traffic:
+/// about what it takes off the lines of ranges in its turn.
+const NARROW_NATS: f64 = 8.0;
+
+impl Engine {
+    /// Evidence at every source of a free attempt. Returns the narrowest one that is
+    /// refuted.
+    pub(super) fn weigh_sources(&mut self, attempt: &Attempt, bounds: &Bounds) -> Option<Source> {
+        if !self.tuning.enabled.sources || attempt.repeat {
+            return None;
+        }
+        let tenant = &self.tenants[usize::from(attempt.tenant)];
+        let (now, flow) = (self.now, tenant.flow);
+        let approved = self.history(Place::Root(attempt.tenant)).verified();
+        let mut accused = None;
+        for source in attempt.sources() {
+            let place = Place::Source(attempt.tenant, source);
+            let tuning = &self.tuning;
+            let (known, node) = self.sources.touch_known(place);
+            // Most devices are seen once: nothing is kept against those.
+            if !known {
+                continue;
+            }
+            let first = node.evidence.is_none();
+            let evidence = node.evidence.get_or_insert_with(|| Box::new(Evidence::new(now)));
+            let bets = structural(source)
+                .map(|share| Bets::of_source(source_ceiling(node.history.attempts(), approved, share, tuning)));
+            if let (Some(bets), false) = (&bets, first) {
+                evidence.misses((flow - evidence.flow_seen).max(0.0), bets, tuning);
+            }
+            evidence.fade(now, tuning.counter_decay_ms);
+            let mut ratios = attribute_ratios(evidence, attempt, bounds, place, tuning);
+            if let (Some(bets), false) = (&bets, first) {
+                (ratios.digits, _) = bets.inside(tuning);
+            }
+            if tuning.enabled.regularity {
+                ratios.regularity = evidence.rhythm.observe(attempt.event_time);
+            }
+            evidence.visit(now, &ratios, tuning);
+            evidence.visits += 1.0;
+            evidence.last = now;
+            evidence.flow_seen = flow + 1.0;
+            evidence.note(attempt.event_time, attempt.cost, flow);
+            evidence.count(&attempt.attributes.into());
+            if accused.is_none() && self.is_source_refuted(attempt.tenant, source) {
+                accused = Some(source);
+            }
+        }
+        accused
+    }
+
+    /// Whether every innocent explanation of a source is refuted.
+    fn is_source_refuted(&self, tenant: TenantIx, source: Source) -> bool {
+        let Some(evidence) = self.sources.evidence(Place::Source(tenant, source)) else {
+            return false;
+        };
+        evidence.counters.attempts >= self.tuning.attempts_min
+            && evidence.may_refute(libm::exp(self.tuning.floor_block))
+            && evidence.refutes_all(&self.source_lines(source))
+    }
+
+    /// What the finding says of the source that carried it.
+    pub(super) fn source_item(&self, attempt: &Attempt) -> Option<EvidenceItem> {
+        let source = attempt.accused?;
+        let evidence = self.sources.evidence(Place::Source(attempt.tenant, source))?;
+        let (since, flow) = (evidence.since, self.tenants[usize::from(attempt.tenant)].flow);
+        let all = (flow - since.flow).max(since.attempts as f64).max(1.0);
+        let name = match source {
+            Source::Asn(asn) => format!("AS{asn}"),
+            Source::Network(bits) => network_name(bits),
+            Source::Device(_) => "one device".to_owned(),
+            Source::App(app) => format!("the app {}", self.apps[app as usize].name),
+        };
+        Some(EvidenceItem {
+            family: "source".into(),
+            log_e: evidence.log_e(0),
+            observed: since.attempts as f64 / all,
+            expected: structural(source).map_or(1.0, |share| {
+                let own = self.sources.get(Place::Source(attempt.tenant, source));
+                let own = own.map_or(0.0, |n| n.history.attempts());
+                let all = self.history(Place::Root(attempt.tenant)).verified();
+                source_ceiling(own, all, share, &self.tuning)
+            }),
+            text: format!(
+                "{} of {all:.0} attempts of the tenant came from {name}; {} of them were verified",
+                since.attempts, since.verified
+            ),
+        })
+    }
+
+    /// The lines of a source. One network or device is a small part of the traffic:
+    /// there it is enough to pay for what it takes off the lines of ranges.
+    fn source_lines(&self, source: Source) -> Lines {
+        let (log_a, floor) = self.line_of(Level::Block);
+        let lowered = match source {
+            Source::Network(_) | Source::Device(_) => NARROW_NATS,
+            Source::Asn(_) | Source::App(_) => 0.0,
+        };
+        lines(log_a, lowered, floor, None, true, &self.tuning)
+    }
+
+    /// Credits an attempt's silence to its sources, and looks whether one of them is
+    /// refuted by it.
+    pub(super) fn silence_at_sources(&mut self, id: AttemptId, stage: usize, share: f64) {
+        let Some(attempt) = self.attempts.get(id) else { return };
+        if !self.tuning.enabled.sources || !attempt.free {
+            return;
+        }
+        let credited = STAGES.iter().rev().find(|s| **s <= stage).copied().unwrap_or(0);
+        if credited <= attempt.source_stage {
+            return;
+        }
+        let attempt = attempt.clone();
+        let mut accused = None;
+        if self.tuning.enabled.missing_verification {
+            let hazard = |conversion| missing_verification::hazard(attempt.source_credited, share, conversion);
+            let high = hazard(attempt.conversion.max(self.tuning.enrolment_conversion));
+            let ordinary = missing_verification::silence(hazard(attempt.conversion), attempt.weight, &self.tuning);
+            let enrolment = missing_verification::silence(high, attempt.weight, &self.tuning);
+            for source in attempt.sources() {
+                let place = Place::Source(attempt.tenant, source);
+                if let Some(evidence) = self.sources.evidence_mut(place) {
+                    evidence.silence(&ordinary, &enrolment);
+                    if accused.is_none() && self.is_source_refuted(attempt.tenant, source) {
+                        accused = Some(source);
+                    }
+                }
+            }
+        }
+        if let Some(known) = self.attempts.get_mut(id) {
+            known.source_stage = credited;
+            known.source_credited = share;
+            known.accused = accused.or(known.accused);
+        }
+    }
+
+    /// An approval speaks for an attempt's sources, and teaches how much honest
+    /// traffic comes from them.
+    pub(super) fn approve_sources(&mut self, attempt: &Attempt, factors: &[f64; PROFILES]) {
+        if !self.tuning.enabled.sources {
+            return;
+        }
+        for source in attempt.sources() {
+            let place = Place::Source(attempt.tenant, source);
+            if let Some(evidence) = self.sources.evidence_mut(place) {
+                if attempt.opened >= evidence.start {
+                    evidence.since.verified += 1;
+                }
+                if self.tuning.enabled.missing_verification {
+                    evidence.approval(factors);
+                }
+            }
+            if attempt.free && matches!(source, Source::Network(_) | Source::Asn(_)) {
+                let one = HeldCounts {
+                    attempts: 1.0,
+                    ..HeldCounts::default()
+                };
+                let hold = &mut self.tenants[usize::from(attempt.tenant)].source_hold;
+                hold.add(attempt.slice, place, one);
+            }
+        }
+    }
+
+    /// What has waited long enough becomes the history of sources.
+    pub(super) fn release_sources(&mut self, tenant: TenantIx, until: Millis) {
+        let (now, decay) = (self.now, self.tuning.history_decay_ms);
+        while let Some(places) = self.tenants[usize::from(tenant)].source_hold.release(until) {
+            for (place, counts) in places {
+                let history = &mut self.sources.touch(place).history;
+                history.learn(counts.attempts, 0.0, 0.0, now, decay);
+            }
+        }
+    }
+}
+
+/// The network whose leading bits these are.
+fn network_name(bits: u64) -> String {
+    if bits < 1 << 24 {
+        format!("{}/24", Ipv4Addr::from((bits as u32) << 8))
+    } else {
+        format!("{}/48", Ipv6Addr::from(u128::from(bits) << 80))
+    }
+}
+
+/// Share of a tenant's honest attempts that one source may hold of which nothing was
+/// seen; none for an app, which may be all there is.
+fn structural(source: Source) -> Option<f64> {
+    match source {
+        Source::Device(_) => Some(0.005),
+        Source::Network(_) => Some(0.02),
+        Source::Asn(_) => Some(0.2),
+        Source::App(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_named_as_people_write_them() {
+        assert_eq!(network_name(0x00cb_0071), "203.0.113.0/24");
+        assert_eq!(network_name(0x2001_0db8_0001), "2001:db8:1::/48");
+    }
+}

@@ -1,0 +1,89 @@
+//! Innocent explanations: what each asserts of conversion, how rare it is, and how far
+//! it must be refuted at least.
+
+use crate::detector::tuning::Tuning;
+
+/// What innocence may look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Null {
+    /// Nothing unusual.
+    Plain,
+    /// A carrier or the verification feed fails.
+    Outage,
+    /// A launch or a flash crowd.
+    Launch,
+    /// A company enrols its staff.
+    Enrolment,
+    /// A launch whose messages are not delivered.
+    LaunchInOutage,
+}
+
+/// Every null, in the order of the evidence's rows.
+pub(crate) const NULLS: [Null; 5] = [
+    Null::Plain,
+    Null::Outage,
+    Null::Launch,
+    Null::Enrolment,
+    Null::LaunchInOutage,
+];
+
+impl Null {
+    /// Nats that the line is lowered because the explanation is rare.
+    pub(crate) fn price(self) -> f64 {
+        match self {
+            Self::Plain => 0.0,
+            Self::Outage => 4.0,
+            Self::Launch | Self::Enrolment => 8.0,
+            Self::LaunchInOutage => 12.0,
+        }
+    }
+
+    /// Floor of the line while what holds the range is under siege, over the
+    /// ordinary floor: that a rare innocent thing begins in a range just while an
+    /// attack walks through its region needs a coincidence of its own.
+    pub(super) fn siege_floor(self) -> f64 {
+        match self {
+            Self::Plain => 0.0,
+            Self::Outage => -1.0,
+            Self::Launch | Self::LaunchInOutage => -3.0,
+            Self::Enrolment => -4.0,
+        }
+    }
+
+    /// No line lies below this, however surely an attempt is an attack's.
+    pub(super) fn least(self) -> f64 {
+        match self {
+            Self::Plain => 3.0,
+            Self::Outage => 2.0,
+            Self::Launch | Self::LaunchInOutage => 1.0,
+            Self::Enrolment => 0.3,
+        }
+    }
+
+    /// Whether the evaluation has switched it on.
+    pub(crate) fn enabled(self, tuning: &Tuning) -> bool {
+        match self {
+            Self::Plain => true,
+            Self::Outage => tuning.enabled.outage_null,
+            Self::Launch => tuning.enabled.launch_null,
+            Self::Enrolment => tuning.enabled.enrolment_null,
+            Self::LaunchInOutage => tuning.enabled.launch_null && tuning.enabled.outage_null,
+        }
+    }
+
+    pub(super) fn silence(self) -> Silence {
+        match self {
+            Self::Plain | Self::Launch => Silence::Honest,
+            Self::Enrolment => Silence::High,
+            Self::Outage | Self::LaunchInOutage => Silence::Excused,
+        }
+    }
+}
+
+/// Which conversion a null asserts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Silence {
+    Excused,
+    Honest,
+    High,
+}
