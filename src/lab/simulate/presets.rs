@@ -1,8 +1,10 @@
 //! What each kind of overlay does unless the file says otherwise.
 
+use super::countries;
 use super::overlay::{
     AttackKind, AttackSpec, Devices, FakeLatency, InnocentKind, InnocentSpec, Numbers, Reaction, Source, Target, Timing,
 };
+use super::scenario::{AppKind, AppSpec, TenantSpec};
 use crate::model::{HOUR, MINUTE};
 
 /// A burst of the kind that incident reports tell of.
@@ -206,4 +208,42 @@ pub(super) fn innocent_preset(kind: InnocentKind) -> (InnocentSpec, i64) {
         InnocentKind::ConversionDip => (InnocentSpec { factor: 0.9, ..base }, 48 * HOUR),
         InnocentKind::TvSpikes => (InnocentSpec { rate: 8.0, ..base }, 6 * HOUR),
     }
+}
+
+/// The applications of a tenant of whom nothing is said.
+pub(super) fn standard_apps() -> Vec<AppSpec> {
+    [
+        ("signup-otp", AppKind::Signup, 0.35),
+        ("login-otp", AppKind::Login, 0.45),
+        ("password-reset", AppKind::Reset, 0.1),
+        ("notices", AppKind::Marketing, 0.1),
+    ]
+    .map(|(name, kind, share)| AppSpec {
+        name: name.into(),
+        kind,
+        share,
+        pace: None,
+    })
+    .into()
+}
+
+/// Five tenants from a corner shop to a large one.
+pub(super) fn standard_tenants() -> Vec<TenantSpec> {
+    [
+        ("acme", 100_000.0, "US", 60),
+        ("globex", 20_000.0, "DE", 45),
+        ("initech", 5_000.0, "IN", 30),
+        ("hooli", 2_000.0, "BR", 40),
+        ("corner", 300.0, "GB", 15),
+    ]
+    .map(|(name, sends_per_day, home, countries)| TenantSpec {
+        name: name.into(),
+        sends_per_day,
+        home: countries::position(home).unwrap_or(0),
+        countries,
+        users: (sends_per_day * 15.0) as u64,
+        joins_ms: None,
+        apps: standard_apps(),
+    })
+    .into()
 }

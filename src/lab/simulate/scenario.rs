@@ -11,6 +11,7 @@ use super::overlay::OverlaySpec;
 use super::overlay_file::RawOverlay;
 use super::pace::{Pace, RawPace};
 use super::pairs;
+use super::presets::{standard_apps, standard_tenants};
 use crate::model::{DAY, HOUR, MINUTE, Millis, SECOND};
 
 /// Why a scenario cannot be used or a simulation not be written.
@@ -451,43 +452,6 @@ pub(super) fn country(key: &str, code: &str) -> Result<usize, String> {
             known.join(" ")
         )
     })
-}
-
-fn standard_apps() -> Vec<AppSpec> {
-    [
-        ("signup-otp", AppKind::Signup, 0.35),
-        ("login-otp", AppKind::Login, 0.45),
-        ("password-reset", AppKind::Reset, 0.1),
-        ("notices", AppKind::Marketing, 0.1),
-    ]
-    .map(|(name, kind, share)| AppSpec {
-        name: name.into(),
-        kind,
-        share,
-        pace: None,
-    })
-    .into()
-}
-
-/// Five tenants from a corner shop to a large one.
-fn standard_tenants() -> Vec<TenantSpec> {
-    [
-        ("acme", 100_000.0, "US", 60),
-        ("globex", 20_000.0, "DE", 45),
-        ("initech", 5_000.0, "IN", 30),
-        ("hooli", 2_000.0, "BR", 40),
-        ("corner", 300.0, "GB", 15),
-    ]
-    .map(|(name, sends_per_day, home, countries)| TenantSpec {
-        name: name.into(),
-        sends_per_day,
-        home: countries::position(home).unwrap_or(0),
-        countries,
-        users: (sends_per_day * 15.0) as u64,
-        joins_ms: None,
-        apps: standard_apps(),
-    })
-    .into()
 }
 
 /// Reads `2d`, `1d 12h`, `90m`, `10s`, `500ms`; milliseconds.
