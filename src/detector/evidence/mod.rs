@@ -20,6 +20,7 @@ pub(crate) mod launch;
 pub(crate) mod missing_verification;
 mod null;
 pub(crate) mod outage;
+mod parts;
 pub(crate) mod receipts;
 pub(crate) mod regularity;
 pub(crate) mod volume;
@@ -30,6 +31,7 @@ use self::after_life::{Approvals, Bet};
 use self::digits::Bets;
 use self::null::Silence;
 pub(crate) use self::null::{NULLS, Null};
+use self::parts::Parts;
 use crate::detector::tuning::{PROFILES, Tuning};
 use crate::model::{Micros, Millis, Prefix};
 
@@ -147,41 +149,6 @@ pub(crate) struct Evidence {
     /// How the latest approvals came; approvals lower the evidence, so that a change
     /// point follows on each, and what they have in common outlives it.
     pub(crate) approvals: Approvals,
-}
-
-/// Products of each family's ratios since the change point.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Parts {
-    pub(crate) digits: [f64; PROFILES],
-    pub(crate) volume: [f64; PROFILES],
-    pub(crate) verification: [f64; PROFILES],
-    pub(crate) after_life: [f64; PROFILES],
-    pub(crate) novelty: f64,
-    pub(crate) geography: f64,
-    pub(crate) device: f64,
-    pub(crate) validity: f64,
-    pub(crate) suspects: f64,
-    pub(crate) regularity: f64,
-    /// The number that was hammered last, at a block of 100.
-    pub(crate) hammer: hammering::Hammer,
-}
-
-impl Default for Parts {
-    fn default() -> Self {
-        Self {
-            digits: [1.0; PROFILES],
-            volume: [1.0; PROFILES],
-            verification: [1.0; PROFILES],
-            after_life: [1.0; PROFILES],
-            novelty: 1.0,
-            geography: 1.0,
-            device: 1.0,
-            validity: 1.0,
-            suspects: 1.0,
-            regularity: 1.0,
-            hammer: hammering::Hammer::default(),
-        }
-    }
 }
 
 /// Attempts that are no repeats, and their attributes, fading over hours.
