@@ -191,8 +191,8 @@ impl Default for Tuning {
                 profile(0.001, 0.20, 0.10, 1.0, 0.0),
                 profile(0.3, 0.65, 0.15, 16.0, 0.5),
             ],
-            // Five ranges, the region and its frontier, and four sources.
-            node_kinds: 11.0,
+            // Five ranges, the region and its frontier, and three sources.
+            node_kinds: 10.0,
             floor_block: 6.0,
             floor_alert: 5.0,
             attempts_min: 2.5,

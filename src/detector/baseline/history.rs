@@ -102,10 +102,20 @@ pub(crate) fn source_ceiling(own: f64, all: f64, structural: f64, tuning: &Tunin
     ((upper(own) + pseudo * structural) / (all + pseudo)).min(1.0)
 }
 
+/// How much less an app's attempts convert than all of the tenant's, at most 1: what
+/// a region shows is what its apps show together.
+pub(crate) fn relative_conversion(app: &History, all: &History, tuning: &Tuning) -> f64 {
+    let pseudo = tuning.conversion_shrinkage;
+    let mean = all.shrink(tuning.conversion_prior, pseudo);
+    (app.shrink(mean, pseudo) / mean).min(1.0)
+}
+
 /// Honest attempts an hour at a place: history over the time in which it was
 /// gathered, and a small prior that keeps it above zero.
 pub(crate) fn honest_per_hour(history: &History, class: u8, tenant_age_ms: i64, tuning: &Tuning) -> f64 {
-    let prior = 0.02 * libm::exp10(f64::from(class.min(6)) - 4.0);
+    // A region of which nothing was seen is no likelier to be lived in than a range of
+    // a hundred thousand numbers.
+    let prior = 0.02 * libm::exp10(f64::from(class.min(5)) - 4.0);
     let age = ((tenant_age_ms - tuning.hold_max_ms).max(DAY)) as f64;
     let remembered = tuning.history_decay_ms * -libm::expm1(-age / tuning.history_decay_ms);
     (history.attempts() + prior) / (remembered / HOUR as f64)

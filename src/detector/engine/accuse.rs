@@ -34,6 +34,8 @@ const YOUNG_HISTORY: f64 = 50.0;
 const YOUNG_SHARE: f64 = 0.05;
 /// An alert that comes to nothing closes after this.
 const ALERT_MS: i64 = 2 * HOUR;
+/// What was told of a region once and came to nothing is not told again before this.
+const QUIET_MS: i64 = 12 * HOUR;
 
 /// Narrowest class of which it is asked whether what is suspected fills it.
 const FILLED_CLASS_MIN: u8 = 4;
@@ -249,6 +251,12 @@ impl Engine {
         if !self.may_block(prefix, attempt) {
             return;
         }
+        let (until, now) = (self.now + QUIET_MS, self.now);
+        let region = self.tenants[usize::from(tenant)].region(attempt.region, &self.hasher);
+        if now < region.quiet_until {
+            return;
+        }
+        region.quiet_until = until;
         let honest = match place {
             Place::Range(..) => self.honest_rate(tenant, prefix, attempt.digits),
             _ => self.region_rate(attempt),

@@ -133,7 +133,6 @@ impl Attempt {
             self.network.map(Source::Network),
             self.device.map(Source::Device),
             self.asn.map(Source::Asn),
-            Some(Source::App(self.app)),
         ]
         .into_iter()
         .flatten()

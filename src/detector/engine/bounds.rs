@@ -54,7 +54,12 @@ impl Engine {
         let odd = tenant
             .odd
             .upper(0.02, 1.5)
-            .max(if tenant.odd.total() < SHARE_MATURE { 0.3 } else { 0.0 });
+            .max(if tenant.odd.total() < SHARE_MATURE { 0.3 } else { 0.0 })
+            .max(if tenant.verifies {
+                0.0
+            } else {
+                tenant.untold_elsewhere(attempt.region, |u| u.odd)
+            });
         let device = if tenant.device.total() < SHARE_MATURE {
             // Whether the tenant's clients have devices at all is not known yet.
             if attempt.device.is_none() { 1.0 } else { 0.5 }

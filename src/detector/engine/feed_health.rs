@@ -77,6 +77,13 @@ impl FeedHealth {
         self.stalled.is_none() && self.untold < UNTOLD_MAX
     }
 
+    /// The same as far as other regions than this one can tell: an attack on it waits
+    /// for approvals in vain.
+    pub(crate) fn is_fresh_beside(&self, region: Region) -> bool {
+        let others = self.expected.iter().filter(|(other, _)| **other != region);
+        self.stalled.is_none() && others.map(|(_, expected)| expected).sum::<f64>() < UNTOLD_MAX
+    }
+
     /// Whether the verification of an attempt opened at `opened` may be lost.
     pub(crate) fn has_lost(&self, opened: Millis) -> bool {
         self.lost

@@ -12,7 +12,8 @@ impl Engine {
     pub(super) fn lines_at(&self, place: Place, attempt: &Attempt, level: Level) -> Lines {
         let contagion = self.tenants[usize::from(attempt.tenant)].contagion(self.now, &self.tuning);
         // An alert is about a region: a source takes nothing off its lines.
-        let siege = matches!(place, Place::Range(..))
+        let siege = self
+            .may_be_besieged(place)
             .then(|| self.besieged(attempt))
             .flatten()
             .filter(|scope| level == Level::Block || !matches!(scope, Scope::Source(_)))

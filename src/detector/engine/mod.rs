@@ -276,6 +276,7 @@ impl Engine {
                     tenant,
                     sends: 0,
                     verified_since: None,
+                    history: super::baseline::History::default(),
                     fresh: super::baseline::Share::default(),
                     latency: super::baseline::LearnedLatency::default(),
                     health: feed_health::FeedHealth::default(),

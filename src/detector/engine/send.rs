@@ -6,7 +6,9 @@ use super::judge::ACCUSING_CLASS_MAX;
 use super::prices;
 use super::tenant::{Known, RingEntry, Untold};
 use super::{Due, Effect, Engine};
-use crate::detector::baseline::{HeldCounts, History, ceiling, ceiling_below, conversion_lower_bound, honest_per_hour};
+use crate::detector::baseline::{
+    HeldCounts, History, ceiling, ceiling_below, conversion_lower_bound, honest_per_hour, relative_conversion,
+};
 use crate::detector::evidence::digits::Bets;
 use crate::detector::evidence::{Evidence, launch, volume};
 use crate::detector::order::Order;
@@ -174,7 +176,9 @@ impl Engine {
             let wide = super::attempts::ranges(tenant, number.block, digits, calling_digits).next_back();
             let places = [Some(root), Some(place), wide.map(|(_, p)| p)];
             let nodes = places.into_iter().flatten().filter_map(|p| self.trie.get(p));
-            conversion_lower_bound(nodes.map(|n| &n.history), &self.tuning)
+            let app = &self.apps[app as usize].history;
+            let relative = relative_conversion(app, &self.history(root), &self.tuning);
+            relative * conversion_lower_bound(nodes.map(|n| &n.history), &self.tuning)
         };
         Attempt {
             tenant,
@@ -347,6 +351,7 @@ impl Engine {
                 region: attempt.region,
                 place: attempt.attributes.missing,
                 device: attempt.device.is_none(),
+                odd: attempt.attributes.odd,
             });
             tenant.flow += 1.0;
             tenant.region(attempt.region, &self.hasher).flow += 1.0;
@@ -427,6 +432,7 @@ impl Engine {
         for place in attempt.places() {
             hold.add(attempt.slice, place, counts);
         }
+        hold.add(attempt.slice, Place::App(attempt.tenant, attempt.app), counts);
         hold.add(attempt.slice, Place::Root(attempt.tenant), counts);
     }
 

@@ -24,6 +24,10 @@ const RIPE_SHARE: f64 = 0.75;
 const FADE_MS: f64 = 2.0 * HOUR as f64;
 /// Fates that must be known before they tell how much of the flow is attack.
 const FATES_MIN: f64 = 5.0;
+/// Attempts in history from which a range is lived in.
+const LIVED_IN: f64 = 3.0;
+/// Share of verified attempts that shows people.
+const HONEST_SHARE: f64 = 0.65;
 /// Nats that they take off a line at most.
 const ODDS_MAX: f64 = 3.0;
 
@@ -93,7 +97,8 @@ impl Siege {
 impl Engine {
     /// The scope under siege that an attempt lies in.
     pub(super) fn besieged(&self, attempt: &Attempt) -> Option<Scope> {
-        if !self.tuning.enabled.siege {
+        let health = &self.apps[attempt.app as usize].health;
+        if !self.tuning.enabled.siege || !health.is_fresh_beside(attempt.region) {
             return None;
         }
         let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region)?;
@@ -104,6 +109,16 @@ impl Engine {
         } else {
             attempt.accused.map(Scope::Source)
         }
+    }
+
+    /// Whether a place may be judged by the lines of a siege: not where people live,
+    /// nor where those who come verify as people do.
+    pub(super) fn may_be_besieged(&self, place: Place) -> bool {
+        if !matches!(place, Place::Range(..)) || self.history(place).attempts() >= LIVED_IN {
+            return false;
+        }
+        let since = self.trie.evidence(place).map(|e| e.since).unwrap_or_default();
+        since.attempts < FATES_MIN as u64 || (since.verified as f64) < HONEST_SHARE * since.attempts as f64
     }
 
     /// Where a scope's evidence is kept.

@@ -1,5 +1,4 @@
-//! Where attempts come from: the same evidence at network, device, autonomous system
-//! and app. A source that is refuted names no number, and so blocks none; it is a
+//! Where attempts come from: the same evidence at network, device and autonomous system. A source that is refuted names no number, and so blocks none; it is a
 //! reason to judge the ranges that it reaches by the lines of a region under attack.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -42,14 +41,14 @@ impl Engine {
             }
             let first = node.evidence.is_none();
             let evidence = node.evidence.get_or_insert_with(|| Box::new(Evidence::new(now)));
-            let bets = structural(source)
-                .map(|share| Bets::of_source(source_ceiling(node.history.attempts(), approved, share, tuning)));
-            if let (Some(bets), false) = (&bets, first) {
-                evidence.misses((flow - evidence.flow_seen).max(0.0), bets, tuning);
+            let own = node.history.attempts();
+            let bets = Bets::of_source(source_ceiling(own, approved, structural(source), tuning));
+            if !first {
+                evidence.misses((flow - evidence.flow_seen).max(0.0), &bets, tuning);
             }
             evidence.fade(now, tuning.counter_decay_ms);
             let mut ratios = attribute_ratios(evidence, attempt, bounds, place, tuning);
-            if let (Some(bets), false) = (&bets, first) {
+            if !first {
                 (ratios.digits, _) = bets.inside(tuning);
             }
             if tuning.enabled.regularity {
@@ -82,24 +81,21 @@ impl Engine {
     pub(super) fn source_item(&self, attempt: &Attempt) -> Option<EvidenceItem> {
         let source = attempt.accused?;
         let evidence = self.sources.evidence(Place::Source(attempt.tenant, source))?;
+        let own = self.sources.get(Place::Source(attempt.tenant, source));
+        let own = own.map_or(0.0, |n| n.history.attempts());
+        let approved = self.history(Place::Root(attempt.tenant)).verified();
         let (since, flow) = (evidence.since, self.tenants[usize::from(attempt.tenant)].flow);
         let all = (flow - since.flow).max(since.attempts as f64).max(1.0);
         let name = match source {
             Source::Asn(asn) => format!("AS{asn}"),
             Source::Network(bits) => network_name(bits),
             Source::Device(_) => "one device".to_owned(),
-            Source::App(app) => format!("the app {}", self.apps[app as usize].name),
         };
         Some(EvidenceItem {
             family: "source".into(),
             log_e: evidence.log_e(0),
             observed: since.attempts as f64 / all,
-            expected: structural(source).map_or(1.0, |share| {
-                let own = self.sources.get(Place::Source(attempt.tenant, source));
-                let own = own.map_or(0.0, |n| n.history.attempts());
-                let all = self.history(Place::Root(attempt.tenant)).verified();
-                source_ceiling(own, all, share, &self.tuning)
-            }),
+            expected: source_ceiling(own, approved, structural(source), &self.tuning),
             text: format!(
                 "{} of {all:.0} attempts of the tenant came from {name}; {} of them were verified",
                 since.attempts, since.verified
@@ -113,7 +109,7 @@ impl Engine {
         let (log_a, floor) = self.line_of(Level::Block);
         let lowered = match source {
             Source::Network(_) | Source::Device(_) => NARROW_NATS,
-            Source::Asn(_) | Source::App(_) => 0.0,
+            Source::Asn(_) => 0.0,
         };
         lines(log_a, lowered, floor, None, true, &self.tuning)
     }
@@ -202,13 +198,12 @@ fn network_name(bits: u64) -> String {
 }
 
 /// Share of a tenant's honest attempts that one source may hold of which nothing was
-/// seen; none for an app, which may be all there is.
-fn structural(source: Source) -> Option<f64> {
+/// seen.
+fn structural(source: Source) -> f64 {
     match source {
-        Source::Device(_) => Some(0.005),
-        Source::Network(_) => Some(0.02),
-        Source::Asn(_) => Some(0.2),
-        Source::App(_) => None,
+        Source::Device(_) => 0.005,
+        Source::Network(_) => 0.02,
+        Source::Asn(_) => 0.2,
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::attempts::{AppIx, AttemptId};
 use super::feed_health::FeedHealth;
 use super::siege::Siege;
-use crate::detector::baseline::{HoldBack, LearnedLatency, Memory, Share, Votes};
+use crate::detector::baseline::{History, HoldBack, LearnedLatency, Memory, Share, Votes};
 use crate::detector::episode::EpisodeId;
 use crate::detector::evidence::hammering::Hammer;
 use crate::detector::evidence::outage::Deliveries;
@@ -82,6 +82,8 @@ pub(crate) struct Untold {
     pub(crate) place: bool,
     /// No device.
     pub(crate) device: bool,
+    /// What it told is odd: abroad, or a strange network.
+    pub(crate) odd: bool,
 }
 
 /// One region of a tenant.
@@ -89,6 +91,8 @@ pub(crate) struct Untold {
 pub(crate) struct RegionState {
     /// Attempts that are no repeats.
     pub(crate) flow: f64,
+    /// No further alert is opened for it before this.
+    pub(crate) quiet_until: Millis,
     /// Whether it is under attack as a whole.
     pub(crate) siege: Siege,
     /// The same of its ranges that were empty until lately.
@@ -122,6 +126,8 @@ pub(crate) struct App {
     /// When the app was first seen to verify.
     pub(crate) verified_since: Option<Millis>,
     pub(crate) fresh: Share,
+    /// How its attempts convert.
+    pub(crate) history: History,
     pub(crate) latency: LearnedLatency,
     pub(crate) health: FeedHealth,
 }
@@ -214,6 +220,7 @@ impl Tenant {
     pub(crate) fn region(&mut self, region: Region, hasher: &crate::detector::Keyed) -> &mut RegionState {
         self.regions.entry(region).or_insert_with(|| RegionState {
             flow: 0.0,
+            quiet_until: Millis::MIN,
             siege: Siege::default(),
             frontier: Siege::default(),
             device: Share::default(),

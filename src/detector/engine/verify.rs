@@ -140,7 +140,10 @@ impl Engine {
                 }
                 let attempts = counts.vouched(conversion);
                 if attempts > 0.0 {
-                    let history = &mut self.trie.touch(place).history;
+                    let history = match place {
+                        Place::App(_, app) => &mut self.apps[app as usize].history,
+                        _ => &mut self.trie.touch(place).history,
+                    };
                     history.learn(attempts, counts.judged, counts.verified, now, decay);
                 }
             }

@@ -112,9 +112,19 @@ impl Ratios {
                     self.launch_digits[k] * fill * rate * sources
                 }
                 Null::Enrolment => {
-                    let rate = if k == 0 { self.desk_rate } else { 1.0 };
-                    let geography = if self.other_network { self.geography } else { 1.0 };
-                    rate * self.network_change * self.scatter * self.validity * geography
+                    // Each picture of an attack contradicts an enrolment in a way of its
+                    // own: one comes from one network, but too fast, or from all over
+                    // the range. Where clients are counts as far as their network changes.
+                    let abroad = if self.other_network { self.geography } else { 1.0 };
+                    let network = self.network_change * abroad;
+                    let point = match k {
+                        0 => self.desk_rate * self.scatter,
+                        1 | 5 => self.scatter,
+                        2 => network * self.scatter,
+                        3 => network,
+                        _ => 1.0,
+                    };
+                    point * self.validity
                 }
             }
     }
@@ -434,6 +444,6 @@ pub(crate) fn lines(
             let line = (floor + null.siege_floor() - odds).max(null.least());
             return applies.then(|| libm::exp(line));
         }
-        applies.then(|| libm::exp((log_a - lowered_by - null.price()).max(floor)))
+        applies.then(|| libm::exp((log_a - lowered_by - null.price()).max(floor + null.rarity())))
     })
 }

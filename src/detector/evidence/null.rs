@@ -38,6 +38,14 @@ impl Null {
         }
     }
 
+    /// What two rare things at once take off the ordinary floor.
+    pub(super) fn rarity(self) -> f64 {
+        match self {
+            Self::LaunchInOutage => -2.0,
+            _ => 0.0,
+        }
+    }
+
     /// Floor of the line while what holds the range is under siege, over the
     /// ordinary floor: that a rare innocent thing begins in a range just while an
     /// attack walks through its region needs a coincidence of its own.
@@ -46,17 +54,17 @@ impl Null {
             Self::Plain => 0.0,
             Self::Outage => -1.0,
             Self::Launch | Self::LaunchInOutage => -3.0,
-            Self::Enrolment => -4.0,
+            Self::Enrolment => -2.0,
         }
     }
 
     /// No line lies below this, however surely an attempt is an attack's.
     pub(super) fn least(self) -> f64 {
         match self {
-            Self::Plain => 3.0,
-            Self::Outage => 2.0,
-            Self::Launch | Self::LaunchInOutage => 1.0,
-            Self::Enrolment => 0.3,
+            Self::Plain => 4.5,
+            Self::Outage => 4.0,
+            Self::Launch | Self::LaunchInOutage => 2.5,
+            Self::Enrolment => 3.0,
         }
     }
 

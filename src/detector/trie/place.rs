@@ -24,6 +24,8 @@ pub(crate) enum Place {
     Frontier(TenantIx, Region),
     /// The numbers of `digits` digits that begin with the prefix.
     Range(TenantIx, Prefix, u8),
+    /// One of a tenant's apps: only what is normal there.
+    App(TenantIx, u32),
     /// What a tenant's attempts have in common on the client's side.
     Source(TenantIx, Source),
 }
@@ -37,8 +39,6 @@ pub(crate) enum Source {
     Network(u64),
     /// A device, by its keyed hash.
     Device(u64),
-    /// An app, by its number in the partition.
-    App(u32),
 }
 
 impl Place {
