@@ -25,7 +25,7 @@ const REGION_COVERED: f64 = 0.7;
 /// Honest attempts an hour from which a country counts as lived in.
 const REGION_LIVED_IN: f64 = 0.05;
 /// Verified attempts over suspects above which somebody lives in a country after all.
-const REGION_VERIFIED: f64 = 0.25;
+const REGION_VERIFIED: f64 = 0.1;
 /// A country is blocked only above this many times its honest rate.
 const REGION_EXCESS: f64 = 9.0;
 /// Age and history below which a tenant does not know where its customers live.

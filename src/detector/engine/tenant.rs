@@ -333,6 +333,7 @@ mod tests {
                     region: region(code),
                     place,
                     device: true,
+                    odd: false,
                 });
             }
         };

@@ -54,17 +54,17 @@ impl Null {
             Self::Plain => 0.0,
             Self::Outage => -1.0,
             Self::Launch | Self::LaunchInOutage => -3.0,
-            Self::Enrolment => -2.0,
+            Self::Enrolment => -3.0,
         }
     }
 
     /// No line lies below this, however surely an attempt is an attack's.
     pub(super) fn least(self) -> f64 {
         match self {
-            Self::Plain => 4.5,
-            Self::Outage => 4.0,
-            Self::Launch | Self::LaunchInOutage => 2.5,
-            Self::Enrolment => 3.0,
+            Self::Plain => 4.0,
+            Self::Outage => 3.0,
+            Self::Launch | Self::LaunchInOutage => 1.5,
+            Self::Enrolment => 2.0,
         }
     }
 
