@@ -53,8 +53,7 @@ impl Null {
         match self {
             Self::Plain => 0.0,
             Self::Outage => -1.0,
-            Self::Launch | Self::LaunchInOutage => -3.0,
-            Self::Enrolment => -3.0,
+            Self::Launch | Self::LaunchInOutage | Self::Enrolment => -3.0,
         }
     }
 
