@@ -171,4 +171,19 @@ mod tests {
         assert_eq!(ceiling(0.0, 0.0, 2, &Tuning::default()), 0.01);
         assert_eq!(ceiling(0.0, 0.0, 4, &Tuning::default()), 0.12);
     }
+
+    #[test]
+    fn an_app_is_expected_to_convert_as_it_did_and_never_better_than_all() {
+        let tuning = Tuning::default();
+        let of = |judged: f64, verified: f64| {
+            let mut history = History::default();
+            history.learn(judged, judged, verified, Millis(1), tuning.history_decay_ms);
+            history
+        };
+        let all = of(10_000.0, 6_000.0);
+        assert_eq!(relative_conversion(&History::default(), &all, &tuning), 1.0);
+        assert_eq!(relative_conversion(&of(1_000.0, 900.0), &all, &tuning), 1.0);
+        let low = relative_conversion(&of(1_000.0, 300.0), &all, &tuning);
+        assert!((0.5..0.53).contains(&low), "{low}");
+    }
 }

@@ -150,4 +150,21 @@ mod tests {
             Some(HealthChange::Recovered)
         );
     }
+
+    #[test]
+    fn an_attack_on_one_region_does_not_hide_that_the_feed_is_alive_and_others_may() {
+        let mut health = FeedHealth::default();
+        health.verification(Millis(0), Millis(0));
+        for i in 0..100 {
+            health.attempt(Millis(i * 100), region("UZ"), 0.5);
+        }
+        assert!(health.is_fresh_beside(region("UZ")));
+        for i in 0..8 {
+            health.attempt(Millis(10_000 + i), region("DE"), 0.5);
+        }
+        assert!(
+            !health.is_fresh_beside(region("UZ")),
+            "nobody in Germany verifies either"
+        );
+    }
 }
