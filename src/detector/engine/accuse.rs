@@ -210,7 +210,9 @@ impl Engine {
         let verified = region.map_or(0, |r| {
             r.latest().take_while(|e| e.at >= since).filter(|e| e.verified).count()
         });
-        if verified as f64 > REGION_VERIFIED * total {
+        let ever = self.trie.evidence(place).map(|e| e.since).unwrap_or_default();
+        let verifies = ever.verified as f64 > REGION_VERIFIED * ever.attempts as f64;
+        if verifies || verified as f64 > REGION_VERIFIED * total {
             return false;
         }
         if !self.may_block_country(attempt) || total / hours <= REGION_EXCESS * self.region_rate(attempt) {

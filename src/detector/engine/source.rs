@@ -19,6 +19,8 @@ const STAGES: [usize; 3] = [5, 7, 10];
 /// Nats off the lines of one network or device, which is a small part of the traffic:
 /// about what it takes off the lines of ranges in its turn.
 const NARROW_NATS: f64 = 8.0;
+/// Share of verified attempts from which people come from a source, whatever else does.
+const PEOPLE_SHARE: f64 = 0.3;
 
 impl Engine {
     /// Evidence at every source of a free attempt. Returns the narrowest one that is
@@ -72,7 +74,10 @@ impl Engine {
         let Some(evidence) = self.sources.evidence(Place::Source(tenant, source)) else {
             return false;
         };
-        evidence.counters.attempts >= self.tuning.attempts_min
+        let people = evidence.since.attempts >= 5
+            && evidence.since.verified as f64 >= PEOPLE_SHARE * evidence.since.attempts as f64;
+        !people
+            && evidence.counters.attempts >= self.tuning.attempts_min
             && evidence.may_refute(libm::exp(self.tuning.floor_block))
             && evidence.refutes_all(&self.source_lines(source))
     }

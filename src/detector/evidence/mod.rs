@@ -119,10 +119,10 @@ impl Ratios {
                     let network = self.network_change * abroad;
                     let point = match k {
                         0 => self.desk_rate * self.scatter,
-                        1 | 5 => self.scatter,
-                        2 => network * self.scatter,
-                        3 => network,
-                        _ => 1.0,
+                        // A narrow range is told by its network alone.
+                        1 | 5 if self.scatter != 1.0 => self.scatter,
+                        1 | 3 | 5 => network,
+                        _ => network * self.scatter,
                     };
                     point * self.validity
                 }

@@ -41,7 +41,7 @@ impl Null {
     /// What two rare things at once take off the ordinary floor.
     pub(super) fn rarity(self) -> f64 {
         match self {
-            Self::LaunchInOutage => -2.0,
+            Self::LaunchInOutage => -0.9,
             _ => 0.0,
         }
     }
@@ -53,7 +53,8 @@ impl Null {
         match self {
             Self::Plain => 0.0,
             Self::Outage => -1.0,
-            Self::Launch | Self::LaunchInOutage | Self::Enrolment => -3.0,
+            Self::Launch | Self::Enrolment => -3.0,
+            Self::LaunchInOutage => -1.5,
         }
     }
 
@@ -61,8 +62,8 @@ impl Null {
     pub(super) fn least(self) -> f64 {
         match self {
             Self::Plain => 4.0,
-            Self::Outage => 3.0,
-            Self::Launch | Self::LaunchInOutage => 1.5,
+            Self::Outage | Self::LaunchInOutage => 3.0,
+            Self::Launch => 1.5,
             Self::Enrolment => 2.0,
         }
     }
