@@ -14,8 +14,8 @@ use stream_support::*;
 #[test]
 fn a_full_queue_pauses_its_feed_and_loses_nothing() {
     let (_broker, mut settings) = broker();
-    settings.pace.queue_records_max = 64;
-    settings.pace.unacknowledged_max = 4;
+    settings.pace.queue_records_max = 8;
+    settings.pace.unacknowledged_max = 1;
     let writer = Writer::new(&settings);
     let start = now() - 600_000;
     for id in 0..20_000u64 {
