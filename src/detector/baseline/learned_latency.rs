@@ -310,11 +310,13 @@ mod tests {
     use proptest::prelude::*;
 
     const STAGES: [f64; 10] = [4.0, 8.0, 13.0, 20.0, 30.0, 43.0, 63.0, 98.0, 178.0, 398.0];
-    /// Standard normal quantiles of a fixed set of people, in no order.
+
+    /// Latencies of a fixed set of people. They come in the order of multiples of the
+    /// golden ratio, modulo one: any run of them is spread over all quantiles, as
+    /// memories that fade need.
     fn people(median: f64, sigma: f64, count: usize) -> impl Iterator<Item = f64> {
         (0..count).map(move |i| {
-            let (mut u, mut z) = (((i * 7_919) % count) as f64 + 0.5, 0.0);
-            u /= count as f64;
+            let (u, mut z) = (((i as f64 + 0.5) * 0.618_033_988_749_894_9).fract(), 0.0);
             // Newton on the distribution function: no inverse is at hand.
             for _ in 0..60 {
                 let below = 0.5 * libm::erfc(-z / std::f64::consts::SQRT_2);
@@ -429,8 +431,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever was learned, and from whom: a share by age is a share, does not
-        /// fall with age beyond noise, and stays below its ceiling.
+        /// Whatever was learned, and from whom: a share by age is a share below its
+        /// ceiling, and beyond the prior no more than people do.
         #[test]
         fn a_share_stays_in_its_bounds(median in 2.0f64..400.0, sigma in 0.1f64..1.5, count in 1usize..1_500) {
             let (mut app, mut others) = (LearnedLatency::default(), Votes::default());
