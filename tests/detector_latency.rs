@@ -1,9 +1,9 @@
 //! People who take minutes to verify: what is learned of them keeps silence from
 //! accusing anybody.
 
-use pumpwatch::detector::{Effect, Policy, Tuning};
-use pumpwatch::lab::fold::Fold;
-use pumpwatch::lab::simulate::{Scenario, Simulator};
+mod detector_support;
+
+use pumpwatch::detector::{Effect, Tuning};
 use pumpwatch::model::{Activity, Finding, FindingKind, Level};
 
 const SLOW: &str = r#"
@@ -26,13 +26,7 @@ world:
 
 /// What is found of an attack in a scenario.
 fn found(scenario: &str, seed: u64, tuning: Tuning) -> Vec<Finding> {
-    let scenario = Scenario::parse("test", scenario).unwrap();
-    let mut effects = Vec::new();
-    let mut fold = Fold::new(&Policy::default(), tuning, None, &mut effects);
-    for event in Simulator::new(&scenario, seed) {
-        fold.usable([event.event.clone()], event.ingest, &mut effects);
-    }
-    fold.finish(&mut effects);
+    let (_, effects) = detector_support::fold(scenario, seed, tuning);
     let findings = effects.into_iter().filter_map(|effect| match effect {
         Effect::Finding(finding) => Some(*finding),
         _ => None,

@@ -2,11 +2,11 @@
 //! with it; never in quiet traffic, under attack or where the feed of verifications
 //! fails.
 
+mod detector_support;
+
 use std::fmt::Write as _;
 
-use pumpwatch::detector::{Effect, Policy, Tuning};
-use pumpwatch::lab::fold::Fold;
-use pumpwatch::lab::simulate::{Scenario, Simulator};
+use pumpwatch::detector::{Effect, Tuning};
 use pumpwatch::model::{Activity, Finding, FindingKind, HOUR, Level, Millis};
 
 /// Outage findings of five days with these overlays, and when the world began.
@@ -20,15 +20,7 @@ fn outages(kind: &str, overlays: &[&str], seed: u64) -> (Vec<Finding>, Millis, u
     for overlay in overlays {
         writeln!(text, "  - {{{overlay}}}").unwrap();
     }
-    let scenario = Scenario::parse("test", &text).unwrap();
-    let mut effects = Vec::new();
-    let mut fold = Fold::new(&Policy::default(), Tuning::default(), None, &mut effects);
-    let simulator = Simulator::new(&scenario, seed);
-    let start = simulator.live_start();
-    for event in simulator {
-        fold.usable([event.event.clone()], event.ingest, &mut effects);
-    }
-    fold.finish(&mut effects);
+    let (start, effects) = detector_support::fold(&text, seed, Tuning::default());
     let blocks = effects.iter().filter(|e| matches!(e, Effect::Block(..))).count();
     let found = effects.into_iter().filter_map(|effect| match effect {
         Effect::Finding(f) if f.kind == FindingKind::DeliveryOutage => Some(*f),

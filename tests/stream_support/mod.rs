@@ -1,6 +1,8 @@
 //! What the stream tests share: a broker inside the process, a small decoder for
 //! canonical JSON, a renderer, and eyes on every topic.
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(dead_code, missing_docs, unreachable_pub, unused_imports)]
+
+mod outputs;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -10,16 +12,16 @@ use std::time::{Duration, Instant};
 use pumpwatch::decode::Format;
 use pumpwatch::detector::{Effect, EventCounts, Policy, State};
 use pumpwatch::model::log::{Feed, LogRecord, RecordCounts};
-use pumpwatch::render;
 use pumpwatch::stream::{
-    EmbeddedBroker, InputSettings, Observer, Pace, ReplayOptions, ReplaySink, Role, Said, Shutdown, Start, StreamError,
-    StreamSettings, Topics, replay_log, run,
+    EmbeddedBroker, InputSettings, Observer, Pace, Role, Shutdown, Start, StreamError, StreamSettings, Topics, run,
 };
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
+
+pub use self::outputs::*;
 
 pub const SENDS: &str = "sms.send.v1";
 pub const VERIFICATIONS: &str = "sms.verification.v1";
@@ -428,83 +430,9 @@ pub fn commit(settings: &StreamSettings, group: &str, topic: &str, positions: &[
     consumer.commit(&list, rdkafka::consumer::CommitMode::Sync).unwrap();
 }
 
-/// Every record of the outputs under its origin: topic, key and value.
-pub type Published = BTreeMap<(String, String), (Option<Vec<u8>>, Option<Vec<u8>>)>;
-
-pub fn published(settings: &StreamSettings) -> Published {
-    let topics = &settings.topics;
-    let mut all = Published::new();
-    for topic in [&topics.alerts, &topics.blocklist, &topics.stats, &topics.audit] {
-        for seen in read_all(settings, topic) {
-            let origin = seen.header("pumpwatch-origin").unwrap().to_string();
-            let record = (seen.key, seen.value);
-            if let Some(before) = all.insert((topic.clone(), origin), record.clone()) {
-                assert_eq!(before, record, "published twice under one origin, with other bytes");
-            }
-        }
-    }
-    all
-}
-
-/// Keeps what a replay says.
-pub struct Collect<'a>(&'a StreamSettings, pub Published);
-
-impl<'a> Collect<'a> {
-    pub fn new(settings: &'a StreamSettings) -> Self {
-        Self(settings, Published::new())
-    }
-}
-
-impl ReplaySink for Collect<'_> {
-    fn said(&mut self, said: Said) -> std::io::Result<()> {
-        let record = render::effect(&said.effect);
-        let topic = self.0.output_topic(record.topic).to_string();
-        let origin = format!("{}/{}/{}", said.partition, said.offset, said.index);
-        self.1.insert((topic, origin), (record.key, record.value));
-        Ok(())
-    }
-}
-
 pub fn now() -> i64 {
     let since = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap();
     since.as_millis() as i64
-}
-
-/// What a fold of the whole log says.
-pub fn replayed(settings: &StreamSettings) -> Published {
-    let mut collect = Collect::new(settings);
-    replay_log(settings, &ReplayOptions::default(), &mut collect).unwrap();
-    collect.1
-}
-
-/// Lets a detector alone read the log to its end: a service that is stopped may have
-/// ticks in its log that it has not read itself. Nothing is added to the log
-/// meanwhile, so all that a fold of it says must come out, and nothing else.
-pub fn publish_the_rest(settings: &StreamSettings) -> Published {
-    let said = replayed(settings);
-    let detector = Running::start(settings, Role::Detector);
-    let mut live = published(settings);
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while live.len() < said.len() && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(500));
-        live = published(settings);
-    }
-    detector.stop().unwrap();
-    let differing: Vec<_> = live
-        .iter()
-        .filter(|(place, record)| said.get(*place) != Some(record))
-        .map(|(place, _)| place)
-        .collect();
-    assert!(
-        differing.is_empty(),
-        "published, but not or not so by a fold of the log: {differing:?}"
-    );
-    let unsaid: Vec<_> = said.keys().filter(|place| !live.contains_key(*place)).collect();
-    assert!(
-        unsaid.is_empty(),
-        "said by a fold of the log and never published: {unsaid:?}"
-    );
-    live
 }

@@ -5,6 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::detector::tuning::Tuning;
 use crate::model::{DAY, HOUR, Millis};
 
+/// Widest class that is bounded by the range one digit wider, and the history that the
+/// region needs for it.
+const BELOW_CLASS_MAX: u8 = 4;
+const BELOW_HISTORY_MIN: f64 = 200.0;
+
 /// Forgetting counts of honest attempts at one place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct History {
@@ -51,15 +56,25 @@ fn upper(n: f64) -> f64 {
 
 /// Largest share of a region's honest attempts that may fall into a range of
 /// class m, from history and structure alone.
-pub(crate) fn ceiling(own: f64, region: f64, class: u8, tuning: &Tuning) -> f64 {
+fn ceiling(own: f64, region: f64, class: u8, tuning: &Tuning) -> f64 {
     let structural = tuning.structural[usize::from(class.clamp(2, 6) - 2)];
     let pseudo = tuning.structural_weight;
     ((upper(own) + pseudo * structural) / (region + pseudo)).min(1.0)
 }
 
-/// The same through the range one digit wider, whose ceiling is `parent`: tells
-/// more where the region's history is long enough.
-pub(crate) fn ceiling_below(parent: f64, own: f64, parent_own: f64) -> f64 {
+/// The same where the range one digit wider is known, with its ceiling and its own
+/// attempts: in a region with history enough that tells more.
+pub(crate) fn ceiling_within(wider: Option<(f64, f64)>, own: f64, region: f64, class: u8, tuning: &Tuning) -> f64 {
+    let bound = ceiling(own, region, class, tuning);
+    match wider {
+        Some((above, above_own)) if class <= BELOW_CLASS_MAX && region > BELOW_HISTORY_MIN => {
+            bound.min(ceiling_below(above, own, above_own))
+        }
+        _ => bound,
+    }
+}
+
+fn ceiling_below(parent: f64, own: f64, parent_own: f64) -> f64 {
     parent * ((upper(own) + 1.2) / (parent_own + 3.0)).min(1.0)
 }
 

@@ -14,7 +14,7 @@ mod memory;
 mod share;
 
 pub(crate) use history::{
-    History, ceiling, ceiling_below, conversion_lower_bound, honest_per_hour, region_ceiling, relative_conversion,
+    History, ceiling_within, conversion_lower_bound, honest_per_hour, region_ceiling, relative_conversion,
     source_ceiling,
 };
 pub(crate) use hold::{HeldCounts, HoldBack};

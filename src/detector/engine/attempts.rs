@@ -93,9 +93,7 @@ pub(crate) struct Attempt {
     pub(crate) credited: f64,
     /// Whether it tells how soon people verify, should it be approved.
     pub(crate) voter: bool,
-    /// The stage up to which silence was credited at its sources.
-    pub(crate) source_stage: usize,
-    /// Share of honest verifications that was credited there.
+    /// Share of honest verifications that was credited at its sources.
     pub(crate) source_credited: f64,
     pub(crate) verified: bool,
     /// Whether its first code was wrong.

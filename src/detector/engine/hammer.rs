@@ -6,7 +6,7 @@
 
 use super::attempts::{Attempt, AttemptId};
 use super::{Effect, Engine};
-use crate::detector::evidence::{Lines, NULLS, Null, hammering::Hammer};
+use crate::detector::evidence::{Lines, NULLS, Null, hammering::Hammer, lines};
 use crate::detector::trie::{CLASS_MIN, Place};
 use crate::model::Level;
 
@@ -49,7 +49,7 @@ impl Engine {
     pub(super) fn hammer_lines(&self, attempt: &Attempt) -> Lines {
         let contagion = self.tenants[usize::from(attempt.tenant)].contagion(self.now, &self.tuning);
         let (log_a, floor) = self.line_of(Level::Block);
-        crate::detector::evidence::lines(log_a, contagion, floor, None, true, &self.tuning)
+        lines(log_a, contagion, floor, |_| None, true, &self.tuning)
     }
 
     pub(super) fn is_hammered(lines: &Lines, hammer: Hammer) -> bool {

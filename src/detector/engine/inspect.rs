@@ -151,7 +151,6 @@ impl Engine {
             credited: 0.0,
             voter: false,
             returning: false,
-            source_stage: 0,
             source_credited: 0.0,
             verified: false,
             wrong: false,

@@ -3,9 +3,9 @@
 use super::attempts::{Attempt, AttemptId};
 use super::siege::Scope;
 use super::{Due, Effect, Engine};
-use crate::detector::baseline::{ceiling, ceiling_below, region_ceiling};
+use crate::detector::baseline::{ceiling_within, region_ceiling};
 use crate::detector::evidence::digits::Bets;
-use crate::detector::evidence::missing_verification;
+use crate::detector::evidence::missing_verification::Credit;
 use crate::detector::order::Order;
 use crate::detector::trie::Place;
 use crate::model::{Level, SECOND};
@@ -37,8 +37,7 @@ impl Engine {
         }
         let attempt = attempt.clone();
         let age = self.now - attempt.opened;
-        let before = attempt.stage;
-        let mut stage = before;
+        let mut stage = attempt.stage;
         let mut share = attempt.credited;
         while stage < self.stages.len() && self.stages.due_ms[stage] <= age {
             share = share.max(self.verified_by(&attempt, stage));
@@ -52,18 +51,16 @@ impl Engine {
             self.due(attempt.opened + self.stages.due_ms[stage], Due::Silence(id));
         }
         if self.tuning.enabled.missing_verification {
-            let hazard = |conversion| missing_verification::hazard(attempt.credited, share, conversion);
-            let high = attempt.conversion.max(self.tuning.enrolment_conversion);
-            let ordinary = missing_verification::silence(hazard(attempt.conversion), attempt.weight, &self.tuning);
-            let enrolment = missing_verification::silence(hazard(high), attempt.weight, &self.tuning);
+            let (conversion, weight) = (attempt.conversion, attempt.weight);
+            let credit = Credit::new(attempt.credited, share, conversion, weight, &self.tuning);
             for place in attempt.places() {
                 if let Some(evidence) = self.trie.evidence_mut(place) {
-                    evidence.silence(&ordinary, &enrolment);
+                    evidence.silence(&credit);
                 }
             }
         }
-        self.note_silence(id, before, stage);
-        self.silence_at_sources(id, stage, share);
+        self.note_silence(&attempt, stage);
+        self.silence_at_sources(id, &attempt, stage, share);
         self.miss_returning(&attempt, share, effects);
         self.weigh_delivered(&attempt, stage, id);
         self.judge(id, effects);
@@ -186,14 +183,7 @@ impl Engine {
         };
         for (class, step) in super::attempts::ranges(tenant, prefix, digits, attempt.calling_digits).rev() {
             let own = self.history(step).attempts();
-            let mut bound = ceiling(own, region, class, &self.tuning);
-            if let Some((above, above_own)) = wider
-                && class <= 4
-                && region > 200.0
-            {
-                bound = bound.min(ceiling_below(above, own, above_own));
-            }
-            wider = Some((bound, own));
+            wider = Some((ceiling_within(wider, own, region, class, &self.tuning), own));
         }
         wider.map_or(1.0, |(bound, _)| bound)
     }

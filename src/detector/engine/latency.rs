@@ -5,9 +5,8 @@ use super::Engine;
 use super::attempts::Attempt;
 use crate::detector::baseline::bin_of;
 use crate::detector::evidence::after_life::Bet;
-use crate::detector::evidence::missing_verification;
-use crate::detector::tuning::PROFILES;
-use crate::model::{MINUTE, Region, SECOND};
+use crate::detector::evidence::missing_verification::Credit;
+use crate::model::{Region, SECOND};
 
 impl Engine {
     /// Whether a free attempt that opens now may vote.
@@ -16,8 +15,8 @@ impl Engine {
         if attempt.repeat || !app.verifies() || app.health.is_stalled() {
             return false;
         }
-        let hold = self.tenants[usize::from(attempt.tenant)].hold_ms(self.now, &self.tuning);
-        app.latency.enrol(attempt.region, self.now, (hold / 24).max(5 * MINUTE))
+        let width = self.tenants[usize::from(attempt.tenant)].slice_ms(self.now, &self.tuning);
+        app.latency.enrol(attempt.region, self.now, width)
     }
 
     /// An approval tells how soon people verify, unless it lay in a feed that stood.
@@ -45,13 +44,7 @@ impl Engine {
         let bounds = app.latency.bin_bounds(attempt.region);
         let honest_wrong = app.latency.wrong_at_least();
         let tuning = &self.tuning;
-        let credited = |conversion| {
-            let hazard = missing_verification::hazard(0.0, attempt.credited, conversion);
-            missing_verification::silence(hazard, attempt.weight, tuning)
-        };
-        let ordinary = credited(attempt.conversion);
-        let high = credited(attempt.conversion.max(tuning.enrolment_conversion));
-        let none = [1.0; PROFILES];
+        let credit = Credit::new(0.0, attempt.credited, attempt.conversion, attempt.weight, tuning);
         for place in attempt.places() {
             let Some(evidence) = self.trie.evidence_mut(place) else {
                 continue;
@@ -67,11 +60,7 @@ impl Engine {
                 ordinary: latency.ordinary * first_try,
                 delayed: latency.delayed * first_try,
             };
-            if is_laid {
-                evidence.after_life(bet, &ordinary, &high);
-            } else {
-                evidence.after_life(bet, &none, &none);
-            }
+            evidence.after_life(bet, if is_laid { &credit } else { &Credit::NONE });
             evidence.approvals.note(bin, attempt.wrong);
         }
     }

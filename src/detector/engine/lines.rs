@@ -3,7 +3,7 @@
 use super::Engine;
 use super::attempts::Attempt;
 use super::siege::Scope;
-use crate::detector::evidence::{Lines, NULLS, Null, lines};
+use crate::detector::evidence::{Lines, Null, lines};
 use crate::detector::trie::Place;
 use crate::model::Level;
 
@@ -13,24 +13,17 @@ impl Engine {
         let contagion = self.tenants[usize::from(attempt.tenant)].contagion(self.now, &self.tuning);
         // An alert is about a region: a source takes nothing off its lines.
         let scope = self
-            .may_be_besieged(place)
-            .then(|| self.besieged(attempt))
-            .flatten()
-            .filter(|scope| level == Level::Block || !matches!(scope, Scope::Source(_)));
+            .besieged(attempt)
+            .filter(|scope| level == Level::Block || !matches!(scope, Scope::Source(_)))
+            .filter(|_| self.may_be_besieged(place));
         let lowered = contagion + self.sibling_nats(place);
         let (log_a, floor) = self.line_of(level);
         let is_range = matches!(place, Place::Range(..));
-        let under = |siege| lines(log_a, lowered, floor, siege, is_range, &self.tuning);
         let odds = scope.map(|scope| self.siege_odds(attempt, scope));
-        let mut found = under(odds);
-        if matches!(scope, Some(Scope::Source(_))) {
-            // An enrolment comes from one source: that says nothing against it.
-            let enrolment = NULLS.iter().position(|null| *null == Null::Enrolment);
-            if let Some(j) = enrolment {
-                found[j] = under(None)[j];
-            }
-        }
-        found
+        // An enrolment comes from one source: that says nothing against it.
+        let of_source = matches!(scope, Some(Scope::Source(_)));
+        let siege = |null| odds.filter(|_| !(of_source && null == Null::Enrolment));
+        lines(log_a, lowered, floor, siege, is_range, &self.tuning)
     }
 
     /// Line of the plain null and floor of every line at a level: an alert opens at

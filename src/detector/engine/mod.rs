@@ -306,7 +306,7 @@ impl Engine {
 
 /// Half of the evidence, in nats, that a range needs where its region is under attack.
 fn suspect_lines(log_a: f64, tuning: &Tuning) -> Lines {
-    lines(log_a, 0.0, tuning.floor_block, Some(0.0), true, tuning).map(|line| line.map(libm::sqrt))
+    lines(log_a, 0.0, tuning.floor_block, |_| Some(0.0), true, tuning).map(|line| line.map(libm::sqrt))
 }
 
 /// The line of the plain null: D/rate, from the false alarms that are allowed in

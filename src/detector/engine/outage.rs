@@ -64,8 +64,9 @@ impl Engine {
         // A verdict may have closed it meanwhile.
         let known = open.map(|id| self.episodes.get(id).is_some());
         let deliveries = self.deliveries(attempt);
+        let (receipts, silence) = deliveries.e_values();
         match (open, known) {
-            (None, _) if deliveries.e_values().0.max(deliveries.e_values().1) >= line => {
+            (None, _) if receipts.max(silence) >= line => {
                 deliveries.found();
                 self.open_outage(tenant, region, attempt, effects);
             }

@@ -7,14 +7,14 @@ use super::prices;
 use super::tenant::{Known, RingEntry, Untold};
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::{
-    HeldCounts, History, ceiling, ceiling_below, conversion_lower_bound, honest_per_hour, relative_conversion,
+    HeldCounts, History, ceiling_within, conversion_lower_bound, honest_per_hour, relative_conversion,
 };
 use crate::detector::evidence::digits::Bets;
 use crate::detector::evidence::{Evidence, launch, volume};
 use crate::detector::order::Order;
 use crate::detector::trie::{Place, TenantIx};
 use crate::model::log::{NumberRef, RoutedEvent, RoutedSend};
-use crate::model::{DAY, MINUTE, Micros, Money, Region, SECOND, SendStatus};
+use crate::model::{DAY, Micros, Money, Region, SECOND, SendStatus};
 use crate::number_plan;
 
 /// Attempts of a region's history from which a network operator can be strange there.
@@ -162,8 +162,7 @@ impl Engine {
         let foreign = send
             .country
             .is_some_and(|country| !number_plan::same_country(country, region));
-        let hold = known.hold_ms(now, &self.tuning);
-        let width = (hold / 24).max(5 * MINUTE);
+        let width = known.slice_ms(now, &self.tuning);
         let slice = known.hold.current(now, width);
         known.source_hold.current(now, width);
         let digits = if number.digits == 0 {
@@ -213,7 +212,6 @@ impl Engine {
             credited: 0.0,
             voter: false,
             returning: verified && !repeat,
-            source_stage: 0,
             source_credited: 0.0,
             verified: false,
             wrong: false,
@@ -241,18 +239,11 @@ impl Engine {
         let mut steps: Vec<Step> = Vec::with_capacity(5);
         for (class, place) in attempt.ranges().rev() {
             let history = self.trie.touch(place).history;
-            let own = history.attempts();
-            let mut bound = ceiling(own, region, class, &self.tuning);
-            if let Some(wider) = steps.last()
-                && class <= 4
-                && region > 200.0
-            {
-                bound = bound.min(ceiling_below(wider.ceiling, own, wider.history.attempts()));
-            }
+            let wider = steps.last().map(|s| (s.ceiling, s.history.attempts()));
             steps.push(Step {
                 place,
                 class,
-                ceiling: bound,
+                ceiling: ceiling_within(wider, history.attempts(), region, class, &self.tuning),
                 history,
             });
         }
@@ -271,10 +262,10 @@ impl Engine {
             .filter(|s| FRONTIER_CLASSES.contains(&s.class))
             .any(|step| {
                 step.history.attempts() < 1.0
-                    && self.trie.evidence(step.place).is_some_and(|e| {
-                        let faded = -((self.now - e.last).max(0) as f64) / self.tuning.counter_decay_ms;
-                        e.counters.attempts * libm::exp(faded) >= FRONTIER_RECENT
-                    })
+                    && self
+                        .trie
+                        .evidence(step.place)
+                        .is_some_and(|e| e.attempts_at(self.now, self.tuning.counter_decay_ms) >= FRONTIER_RECENT)
             })
     }
 

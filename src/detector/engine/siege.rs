@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
-use super::attempts::{Attempt, AttemptId};
+use super::attempts::Attempt;
 use crate::detector::trie::{Place, Source};
 use crate::model::{HOUR, MINUTE, Millis};
 
@@ -97,18 +97,19 @@ impl Siege {
 impl Engine {
     /// The scope under siege that an attempt lies in.
     pub(super) fn besieged(&self, attempt: &Attempt) -> Option<Scope> {
-        let health = &self.apps[attempt.app as usize].health;
-        if !self.tuning.enabled.siege || !health.is_fresh_beside(attempt.region) {
+        if !self.tuning.enabled.siege {
             return None;
         }
         let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region)?;
-        if region.siege.is_on(self.now) {
+        let scope = if region.siege.is_on(self.now) {
             Some(Scope::Region)
         } else if attempt.frontier && region.frontier.is_on(self.now) {
             Some(Scope::Frontier)
         } else {
             attempt.accused.map(Scope::Source)
-        }
+        };
+        let health = &self.apps[attempt.app as usize].health;
+        scope.filter(|_| health.is_fresh_beside(attempt.region))
     }
 
     /// Whether a place may be judged by the lines of a siege: not where people live,
@@ -155,18 +156,15 @@ impl Engine {
         }
     }
 
-    /// An attempt's silence has passed the stages from `before` up to `stage`.
-    pub(super) fn note_silence(&mut self, id: AttemptId, before: usize, stage: usize) {
-        let Some(attempt) = self.attempts.get(id).filter(|a| a.free && !a.repeat) else {
-            return;
-        };
-        if before >= RIPE_STAGE || stage < RIPE_STAGE {
+    /// An attempt's silence goes from its stage on to another.
+    pub(super) fn note_silence(&mut self, attempt: &Attempt, stage: usize) {
+        if !attempt.free || attempt.repeat || attempt.stage >= RIPE_STAGE || stage < RIPE_STAGE {
             return;
         }
-        let (now, is_frontier) = (self.now, attempt.frontier);
+        let now = self.now;
         let region = self.tenants[usize::from(attempt.tenant)].region(attempt.region, &self.hasher);
         region.siege.silence(now);
-        if is_frontier {
+        if attempt.frontier {
             region.frontier.silence(now);
         }
     }

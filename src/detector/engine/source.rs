@@ -1,5 +1,6 @@
-//! Where attempts come from: the same evidence at network, device and autonomous system. A source that is refuted names no number, and so blocks none; it is a
-//! reason to judge the ranges that it reaches by the lines of a region under attack.
+//! Where attempts come from: the same evidence at network, device and autonomous
+//! system. A source that is refuted names no number, and so blocks none; it is a reason
+//! to judge the ranges that it reaches by the lines of a region under attack.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -8,7 +9,7 @@ use super::attempts::{Attempt, AttemptId};
 use super::bounds::{Bounds, attribute_ratios};
 use crate::detector::baseline::{HeldCounts, source_ceiling};
 use crate::detector::evidence::digits::Bets;
-use crate::detector::evidence::{Evidence, Lines, lines, missing_verification};
+use crate::detector::evidence::{Evidence, Lines, lines, missing_verification::Credit};
 use crate::detector::trie::{Place, Source, TenantIx};
 use crate::detector::tuning::PROFILES;
 use crate::model::{EvidenceItem, Level, Millis};
@@ -44,7 +45,7 @@ impl Engine {
             let first = node.evidence.is_none();
             let evidence = node.evidence.get_or_insert_with(|| Box::new(Evidence::new(now)));
             let own = node.history.attempts();
-            let bets = Bets::of_source(source_ceiling(own, approved, structural(source), tuning));
+            let bets = Bets::of_region(source_ceiling(own, approved, structural(source), tuning));
             if !first {
                 evidence.misses((flow - evidence.flow_seen).max(0.0), &bets, tuning);
             }
@@ -85,9 +86,8 @@ impl Engine {
     /// What the finding says of the source that carried it.
     pub(super) fn source_item(&self, attempt: &Attempt) -> Option<EvidenceItem> {
         let source = attempt.accused?;
-        let evidence = self.sources.evidence(Place::Source(attempt.tenant, source))?;
-        let own = self.sources.get(Place::Source(attempt.tenant, source));
-        let own = own.map_or(0.0, |n| n.history.attempts());
+        let node = self.sources.get(Place::Source(attempt.tenant, source))?;
+        let (evidence, own) = (node.evidence.as_ref()?, node.history.attempts());
         let approved = self.history(Place::Root(attempt.tenant)).verified();
         let (since, flow) = (evidence.since, self.tenants[usize::from(attempt.tenant)].flow);
         let all = (flow - since.flow).max(since.attempts as f64).max(1.0);
@@ -116,31 +116,23 @@ impl Engine {
             Source::Network(_) | Source::Device(_) => NARROW_NATS,
             Source::Asn(_) => 0.0,
         };
-        lines(log_a, lowered, floor, None, true, &self.tuning)
+        lines(log_a, lowered, floor, |_| None, true, &self.tuning)
     }
 
-    /// Credits an attempt's silence to its sources, and looks whether one of them is
-    /// refuted by it.
-    pub(super) fn silence_at_sources(&mut self, id: AttemptId, stage: usize, share: f64) {
-        let Some(attempt) = self.attempts.get(id) else { return };
-        if !self.tuning.enabled.sources || !attempt.free {
+    /// Credits an attempt's silence, which goes from its stage on to another, to its
+    /// sources, and looks whether one of them is refuted by it.
+    pub(super) fn silence_at_sources(&mut self, id: AttemptId, attempt: &Attempt, stage: usize, share: f64) {
+        if !self.tuning.enabled.sources || !attempt.free || passed(stage) == passed(attempt.stage) {
             return;
         }
-        let credited = STAGES.iter().rev().find(|s| **s <= stage).copied().unwrap_or(0);
-        if credited <= attempt.source_stage {
-            return;
-        }
-        let attempt = attempt.clone();
         let mut accused = None;
         if self.tuning.enabled.missing_verification {
-            let hazard = |conversion| missing_verification::hazard(attempt.source_credited, share, conversion);
-            let high = hazard(attempt.conversion.max(self.tuning.enrolment_conversion));
-            let ordinary = missing_verification::silence(hazard(attempt.conversion), attempt.weight, &self.tuning);
-            let enrolment = missing_verification::silence(high, attempt.weight, &self.tuning);
+            let (conversion, weight) = (attempt.conversion, attempt.weight);
+            let credit = Credit::new(attempt.source_credited, share, conversion, weight, &self.tuning);
             for source in attempt.sources() {
                 let place = Place::Source(attempt.tenant, source);
                 if let Some(evidence) = self.sources.evidence_mut(place) {
-                    evidence.silence(&ordinary, &enrolment);
+                    evidence.silence(&credit);
                     if accused.is_none() && self.is_source_refuted(attempt.tenant, source) {
                         accused = Some(source);
                     }
@@ -148,7 +140,6 @@ impl Engine {
             }
         }
         if let Some(known) = self.attempts.get_mut(id) {
-            known.source_stage = credited;
             known.source_credited = share;
             known.accused = accused.or(known.accused);
         }
@@ -191,6 +182,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// How many of the sources' stages lie at or before a stage.
+fn passed(stage: usize) -> usize {
+    STAGES.iter().filter(|s| **s <= stage).count()
 }
 
 /// The network whose leading bits these are.

@@ -15,7 +15,7 @@ use crate::detector::evidence::outage::Deliveries;
 use crate::detector::trie::{Place, TenantIx};
 use crate::detector::tuning::Tuning;
 use crate::model::log::Token;
-use crate::model::{Millis, Prefix, Region};
+use crate::model::{MINUTE, Millis, Prefix, Region};
 
 /// Attempts remembered for each region, for attribution.
 const RING_MAX: usize = 1_000;
@@ -199,6 +199,11 @@ impl Tenant {
         }
         let share = (tuning.hold_share * (now - self.first) as f64) as i64;
         share.clamp(tuning.hold_min_ms, tuning.hold_max_ms)
+    }
+
+    /// Length of a stretch of time in which what waits to become history is gathered.
+    pub(crate) fn slice_ms(&self, now: Millis, tuning: &Tuning) -> i64 {
+        (self.hold_ms(now, tuning) / 24).max(5 * MINUTE)
     }
 
     /// Nats that attacks under way take off the line.

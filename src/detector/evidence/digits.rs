@@ -62,7 +62,8 @@ impl Bets {
         }
     }
 
-    /// The bets at a region: a launch may be in one country alone.
+    /// The bets at a region or a source: a launch may be in one country alone, and a
+    /// crowd in one place.
     pub(crate) fn of_region(ceiling: f64) -> Self {
         Self {
             plain: Bet {
@@ -71,13 +72,6 @@ impl Bets {
             },
             launch: None,
         }
-    }
-}
-
-impl Bets {
-    /// The bets at a source: a crowd may be in one place alone.
-    pub(crate) fn of_source(ceiling: f64) -> Self {
-        Self::of_region(ceiling)
     }
 }
 

@@ -50,6 +50,33 @@ pub(crate) fn silence(hazard: f64, weight: f64, tuning: &Tuning) -> [f64; PROFIL
         .map(|p| libm::exp((1.0 - p.conversion) * weight * hazard))
 }
 
+/// What an attempt's silence is worth to each profile.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Credit {
+    /// Against ordinary conversion.
+    pub(crate) ordinary: [f64; PROFILES],
+    /// Against the high conversion that an enrolment asserts.
+    pub(crate) high: [f64; PROFILES],
+}
+
+impl Credit {
+    /// No silence at all.
+    pub(crate) const NONE: Self = Self {
+        ordinary: [1.0; PROFILES],
+        high: [1.0; PROFILES],
+    };
+
+    /// Silence while the share of verifications that have come grows from `before` to
+    /// `share`, of an attempt with a lower bound of conversion and a weight.
+    pub(crate) fn new(before: f64, share: f64, conversion: f64, weight: f64, tuning: &Tuning) -> Self {
+        let credit = |conversion| silence(hazard(before, share, conversion), weight, tuning);
+        Self {
+            ordinary: credit(conversion),
+            high: credit(conversion.max(tuning.enrolment_conversion)),
+        }
+    }
+}
+
 /// What an approval is worth to each profile, at the attempt's weight: a power
 /// below one of an e-value is still one.
 pub(crate) fn approval(weight: f64, tuning: &Tuning) -> [f64; PROFILES] {

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use self::after_life::{Approvals, Bet};
 use self::digits::Bets;
+use self::missing_verification::Credit;
 use self::null::Silence;
 pub(crate) use self::null::{NULLS, Null};
 use self::parts::Parts;
@@ -236,9 +237,19 @@ impl Evidence {
         self.counters.attempts >= 2.0
     }
 
+    /// How much of what was counted up to the last visit is left.
+    fn kept(&self, now: Millis, decay_ms: f64) -> f64 {
+        libm::exp(-((now - self.last).max(0) as f64) / decay_ms)
+    }
+
+    /// Attempts that are remembered at present.
+    pub(crate) fn attempts_at(&self, now: Millis, decay_ms: f64) -> f64 {
+        self.counters.attempts * self.kept(now, decay_ms)
+    }
+
     /// Fades the counters to `now`; a place forgotten by its counters starts anew.
     pub(crate) fn fade(&mut self, now: Millis, decay_ms: f64) {
-        let keep = libm::exp(-((now - self.last).max(0) as f64) / decay_ms);
+        let keep = self.kept(now, decay_ms);
         let c = &mut self.counters;
         for x in [
             &mut c.attempts,
@@ -334,20 +345,19 @@ impl Evidence {
         }
     }
 
-    /// Silence of one attempt: what each profile makes of it against ordinary
-    /// conversion, and against the high one that an enrolment asserts.
-    pub(crate) fn silence(&mut self, ordinary: &[f64; PROFILES], high: &[f64; PROFILES]) {
+    /// Silence of one attempt.
+    pub(crate) fn silence(&mut self, credit: &Credit) {
         for (null, row) in NULLS.iter().zip(&mut self.products) {
             let factors = match null.silence() {
                 Silence::Excused => continue,
-                Silence::Honest => ordinary,
-                Silence::High => high,
+                Silence::Honest => &credit.ordinary,
+                Silence::High => &credit.high,
             };
             for (product, factor) in row.iter_mut().zip(factors) {
                 *product = (*product * factor).clamp(PRODUCT_MIN, PRODUCT_MAX);
             }
         }
-        for (part, factor) in self.parts.verification.iter_mut().zip(ordinary) {
+        for (part, factor) in self.parts.verification.iter_mut().zip(&credit.ordinary) {
             *part = (*part * factor).clamp(PRODUCT_MIN, PRODUCT_MAX);
         }
     }
@@ -366,20 +376,19 @@ impl Evidence {
     }
 
     /// How an approval came, on top of [`Evidence::approval`]: where a bet on its
-    /// latency is laid it gives back the silence that was credited to its attempt,
-    /// `ordinary` and `high` as in [`Evidence::silence`].
-    pub(crate) fn after_life(&mut self, bet: Bet, ordinary: &[f64; PROFILES], high: &[f64; PROFILES]) {
+    /// latency is laid it gives back the silence that was credited to its attempt.
+    pub(crate) fn after_life(&mut self, bet: Bet, credit: &Credit) {
         for (null, row) in NULLS.iter().zip(&mut self.products) {
             for (k, product) in row.iter_mut().enumerate() {
                 let factor = match null.silence() {
                     Silence::Excused => bet.delayed,
-                    Silence::Honest => bet.ordinary / ordinary[k],
-                    Silence::High => bet.ordinary / high[k],
+                    Silence::Honest => bet.ordinary / credit.ordinary[k],
+                    Silence::High => bet.ordinary / credit.high[k],
                 };
                 *product = (*product * factor).clamp(PRODUCT_MIN, PRODUCT_MAX);
             }
         }
-        for (part, credited) in self.parts.after_life.iter_mut().zip(ordinary) {
+        for (part, credited) in self.parts.after_life.iter_mut().zip(&credit.ordinary) {
             *part = (*part * bet.ordinary / credited).clamp(PRODUCT_MIN, PRODUCT_MAX);
         }
     }
@@ -429,18 +438,18 @@ pub(crate) type Lines = [Option<f64>; NULLS.len()];
 
 /// The lines, as e-values, for a place: `None` where a null does not apply. `siege`
 /// is how many nats likelier than not an attempt there is an attack's, where what
-/// holds the place is under siege.
+/// holds the place is under siege and this speaks against the null.
 pub(crate) fn lines(
     log_a: f64,
     lowered_by: f64,
     floor: f64,
-    siege: Option<f64>,
+    siege: impl Fn(Null) -> Option<f64>,
     is_range: bool,
     tuning: &Tuning,
 ) -> Lines {
     NULLS.map(|null| {
         let applies = null.enabled(tuning) && (is_range || null != Null::Enrolment);
-        if let Some(odds) = siege {
+        if let Some(odds) = siege(null) {
             let line = (floor + null.siege_floor() - odds).max(null.least());
             return applies.then(|| libm::exp(line));
         }
