@@ -157,8 +157,9 @@ impl Engine {
         let tenant = &self.tenants[usize::from(attempt.tenant)];
         if let Some(class) = class {
             let flow = tenant.regions.get(&attempt.region).map_or(0.0, |r| r.flow);
+            let region = self.history(attempt.region_place()).attempts();
             (
-                Bets::of_range(class, self.ceiling_of(place, attempt), &self.tuning),
+                Bets::of_range(class, self.ceiling_of(place, attempt), region, &self.tuning),
                 flow,
             )
         } else {

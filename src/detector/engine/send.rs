@@ -17,8 +17,9 @@ use crate::model::log::{NumberRef, RoutedEvent, RoutedSend};
 use crate::model::{DAY, Micros, Money, Region, SECOND, SendStatus};
 use crate::number_plan;
 
-/// Attempts of a region's history from which a network operator can be strange there.
-const ASN_HISTORY_MIN: f64 = 100.0;
+/// Approvals in a region's history from which a network operator can be strange there:
+/// those that are known were learned from approvals.
+const ASN_HISTORY_MIN: f64 = 60.0;
 /// Approvals that make a network operator familiar.
 const ASN_FAMILIAR: u16 = 2;
 /// Age of a tenant from which its rates can be told from growth.
@@ -154,11 +155,11 @@ impl Engine {
         };
         let root = Place::Root(tenant);
         let place = Place::Region(tenant, region);
-        let region_history = self.trie.get(place).map_or(0.0, |n| n.history.attempts());
+        let approvals = self.trie.get(place).map_or(0.0, |n| n.history.verified());
         let asns = &known.region(region, &self.hasher).asns;
         let strange = send
             .asn
-            .is_some_and(|asn| region_history >= ASN_HISTORY_MIN && asns.get(&asn).unwrap_or(0) < ASN_FAMILIAR);
+            .is_some_and(|asn| approvals >= ASN_HISTORY_MIN && asns.get(&asn).unwrap_or(0) < ASN_FAMILIAR);
         let foreign = send
             .country
             .is_some_and(|country| !number_plan::same_country(country, region));
@@ -270,7 +271,7 @@ impl Engine {
     }
 
     /// Whether any of an attempt's ranges was half accused before it.
-    fn is_suspect(&mut self, steps: &[Step], flow: f64) -> bool {
+    fn is_suspect(&mut self, steps: &[Step], region: f64, flow: f64) -> bool {
         if !self.tuning.enabled.suspects {
             return false;
         }
@@ -284,7 +285,7 @@ impl Engine {
             }
             // What went elsewhere in the meantime is paid back first.
             if tuning.enabled.digits {
-                let bets = Bets::of_range(step.class, step.ceiling, tuning);
+                let bets = Bets::of_range(step.class, step.ceiling, region, tuning);
                 evidence.misses((flow - evidence.flow_seen).max(0.0), &bets, tuning);
                 evidence.flow_seen = flow.max(evidence.flow_seen);
             }
@@ -296,6 +297,7 @@ impl Engine {
     fn weigh(&mut self, attempt: &mut Attempt, send: &RoutedSend) {
         let bounds = self.bounds(attempt);
         let steps = self.steps(attempt);
+        let region = self.history(attempt.region_place()).attempts();
         let age = self.now - self.tenants[usize::from(attempt.tenant)].first;
         let flow = self.tenants[usize::from(attempt.tenant)]
             .region(attempt.region, &self.hasher)
@@ -303,13 +305,13 @@ impl Engine {
         attempt.frontier = self.tuning.enabled.frontier && !attempt.repeat && self.is_at_frontier(attempt, &steps);
         let thousand = steps.iter().find(|s| s.class == 3).map(|s| s.place);
         let thousand_flow = thousand.and_then(|p| self.trie.evidence(p)).map(|e| e.visits);
-        attempt.attributes.suspect = self.is_suspect(&steps, flow);
+        attempt.attributes.suspect = self.is_suspect(&steps, region, flow);
         attempt.accused = self.weigh_sources(attempt, &bounds);
         let bounds = self.with_lead(&bounds, attempt);
         for step in &steps {
             let honest = (age >= RATE_MATURE_MS && step.class <= RATE_CLASS_MAX)
                 .then(|| volume::upper_rate(honest_per_hour(&step.history, step.class, age, &self.tuning)));
-            let bets = Bets::of_range(step.class, step.ceiling, &self.tuning);
+            let bets = Bets::of_range(step.class, step.ceiling, region, &self.tuning);
             let parent = (step.class == 2).then_some(thousand_flow).flatten();
             self.visit(
                 step.place,

@@ -28,8 +28,14 @@ pub(crate) struct Bets {
 
 /// A launch may favour a range this many times over its structural ceiling.
 const LAUNCH_FAVOUR: f64 = 4.0;
+/// In a region that is well known a launch lands where people live: no more than this
+/// part of it goes to a range where next to nobody was seen, and so many times the
+/// honest ceiling to one that is lived in. It begins at so many attempts in history.
+const LAUNCH_KNOWN_PART: f64 = 0.1;
+const LAUNCH_KNOWN_FAVOUR: f64 = 20.0;
+const LAUNCH_KNOWN_MIN: f64 = 500.0;
 /// Widest class of which a launch asserts that it is not all there is.
-const LAUNCH_CLASS_MAX: u8 = 4;
+const LAUNCH_CLASS_MAX: u8 = 5;
 
 impl Bets {
     /// An attempt inside: against ordinary traffic, and against a launch.
@@ -50,11 +56,16 @@ impl Bets {
         )
     }
 
-    /// The bets at a range of class m with an honest ceiling.
-    pub(crate) fn of_range(class: u8, ceiling: f64, tuning: &Tuning) -> Self {
-        let launch = (class <= LAUNCH_CLASS_MAX).then(|| Bet {
-            ceiling: LAUNCH_FAVOUR * tuning.structural[usize::from(class.clamp(2, 6) - 2)],
-            margin: 1.0,
+    /// The bets at a range of class m with an honest ceiling, in a region with so many
+    /// attempts in history.
+    pub(crate) fn of_range(class: u8, ceiling: f64, region: f64, tuning: &Tuning) -> Self {
+        let launch = (class <= LAUNCH_CLASS_MAX).then(|| {
+            let widest = LAUNCH_FAVOUR * tuning.structural[usize::from(class.clamp(2, 6) - 2)];
+            let part = (LAUNCH_KNOWN_MIN / region.max(1.0)).clamp(LAUNCH_KNOWN_PART, 1.0);
+            Bet {
+                ceiling: widest.min((part * widest).max(LAUNCH_KNOWN_FAVOUR * ceiling)),
+                margin: 1.0,
+            }
         });
         Self {
             plain: Bet { ceiling, margin: 1.0 },
