@@ -108,8 +108,9 @@ impl Engine {
         } else {
             attempt.accused.map(Scope::Source)
         };
-        let health = &self.apps[attempt.app as usize].health;
-        scope.filter(|_| health.is_fresh_beside(attempt.region))
+        // Where nobody ever verified, no silence was held against anything.
+        let app = &self.apps[attempt.app as usize];
+        scope.filter(|_| !app.verifies() || app.health.is_fresh_beside(attempt.region))
     }
 
     /// Whether a place may be judged by the lines of a siege: not where people live,
