@@ -140,7 +140,11 @@ impl Engine {
             self.honest_rate(tenant, prefix, attempt.digits)
         };
         let hours = self.tuning.ttl_share / honest;
-        let ttl = ((hours * HOUR as f64) as i64).clamp(self.tuning.ttl_min_ms, self.tuning.ttl_max_ms);
+        // Who lives in a range is known no longer than the tenant is.
+        let longest = (now - self.tenants[usize::from(tenant)].first).max(self.tuning.ttl_min_ms);
+        let ttl = ((hours * HOUR as f64) as i64)
+            .clamp(self.tuning.ttl_min_ms, self.tuning.ttl_max_ms)
+            .min(longest);
         let ttl = if is_region {
             ttl.min(self.tuning.ttl_country_ms)
         } else {

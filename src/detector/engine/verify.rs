@@ -89,10 +89,11 @@ impl Engine {
             );
             self.learn_shares(&attempt);
             self.learn_latency(&attempt);
-        } else if let Some((_, block)) = self.blocks.covering(attempt.tenant, attempt.block)
-            && let Some(episode) = self.episodes.get_mut(block.episode)
-        {
-            episode.verified += 1;
+        } else if let Some((prefix, block)) = self.blocks.covering(attempt.tenant, attempt.block) {
+            if let Some(episode) = self.episodes.get_mut(block.episode) {
+                episode.verified += 1;
+            }
+            self.blocks.on_approval(attempt.tenant, prefix);
         }
     }
 

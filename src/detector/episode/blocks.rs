@@ -2,7 +2,7 @@
 //!
 //! | phase | attempt inside | time is up |
 //! |---|---|---|
-//! | Closed (blocks all) | covered; renews when several came lately | several attempts lately: renewed; else HalfOpen |
+//! | Closed (blocks all) | covered; renews when several came lately, up to a time | several attempts lately: renewed; else HalfOpen |
 //! | HalfOpen (lets a share through) | free, judged like any other | gone |
 //!
 //! A block that a limit of the user's asked for never half-opens: it goes.
@@ -21,6 +21,11 @@ use crate::model::{Millis, Prefix};
 
 /// Attempts inside that renew a block which has less than half of its time left.
 const RENEWING_ATTEMPTS: u32 = 3;
+/// Attempts that one approved attempt inside takes back: people came, not an attack.
+const TAKEN_BACK: u32 = 3;
+/// Times to live after which a block is renewed no more, but must be proved anew: who
+/// lives inside cannot speak for himself while nothing comes through.
+const UNPROVED_MAX: i64 = 4;
 /// Doublings of the time to live that recurrence can bring.
 const RECURRENCES_MAX: u32 = 4;
 
@@ -122,7 +127,9 @@ impl Blocks {
         }
         standing.recent += 1;
         let confirms = !std::mem::replace(&mut standing.confirmed, true);
-        let renewed = standing.recent >= RENEWING_ATTEMPTS && 2 * (standing.expires - now) < standing.ttl_ms;
+        let renewed = standing.recent >= RENEWING_ATTEMPTS
+            && 2 * (standing.expires - now) < standing.ttl_ms
+            && now - standing.since < UNPROVED_MAX * standing.ttl_ms;
         if renewed {
             standing.expires = now + standing.ttl_ms;
             standing.recent = 0;
@@ -133,6 +140,13 @@ impl Blocks {
             confirms,
             renewed,
         })
+    }
+
+    /// An attempt inside a block was approved.
+    pub(crate) fn on_approval(&mut self, tenant: TenantIx, prefix: Prefix) {
+        if let Some(standing) = self.standing.get_mut(&(tenant, prefix)) {
+            standing.recent = standing.recent.saturating_sub(TAKEN_BACK);
+        }
     }
 
     /// Puts a block for `ttl_ms`, longer where the prefix was blocked before;
@@ -318,6 +332,29 @@ mod tests {
         assert_eq!(blocks.on_due(0, p, Millis(4 * HOUR)), Some(BlockEvent::Gone(1)));
         assert_eq!(blocks.len(), 0);
         assert_eq!(blocks.on_due(0, p, Millis(5 * HOUR)), None);
+    }
+
+    #[test]
+    fn who_verifies_inside_renews_nothing_and_no_block_lives_on_unproved() {
+        let (mut blocks, tuning) = (blocks(), Tuning::default());
+        let p = prefix(9_989_012);
+        let inside = prefix(9_989_012_345);
+        blocks.put(0, p, wanted(2 * HOUR), Millis(0), &tuning);
+        let late = Millis(HOUR + 1);
+        for _ in 0..10 {
+            assert!(!blocks.on_attempt(0, inside, late).unwrap().renewed);
+            blocks.on_approval(0, p);
+        }
+        let renewals: Vec<i64> = (1..20)
+            .map(|i| i * HOUR / 2)
+            .filter(|at| (0..3).any(|_| blocks.on_attempt(0, inside, Millis(*at)).unwrap().renewed))
+            .collect();
+        assert!(
+            renewals.len() > 3 && renewals.iter().all(|at| *at < 8 * HOUR),
+            "{renewals:?}"
+        );
+        let until = blocks.get(0, p).unwrap().expires;
+        assert!(matches!(blocks.on_due(0, p, until), Some(BlockEvent::HalfOpened(_))));
     }
 
     #[test]
