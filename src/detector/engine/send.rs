@@ -62,7 +62,7 @@ impl Engine {
             return;
         }
         let attempt = self.new_attempt(tenant, app, event, send, number, region, cost);
-        let cover = self.blocks.on_attempt(tenant, attempt.block, self.now);
+        let cover = self.blocks.on_attempt(tenant, attempt.block, attempt.number, self.now);
         let covered = cover.is_some();
         if let Some(cover) = cover {
             self.on_covered(tenant, &attempt, cover, effects);
