@@ -69,18 +69,12 @@ impl Engine {
         }
         let mut attempt = attempt;
         attempt.free = !covered && !self.is_off(&attempt);
-        let verifies = self.apps[app as usize].verifies();
         if attempt.free {
             attempt.voter = self.may_vote(&attempt);
             self.expect_delivery(&attempt);
             self.weigh(&mut attempt, send);
-            if let Some(change) = self.apps[app as usize]
-                .health
-                .attempt(self.now, region, attempt.conversion)
-                && verifies
-            {
-                self.on_health(app, change, effects);
-            }
+            let health = &mut self.apps[app as usize].health;
+            health.attempt(self.now, region, attempt.conversion);
         }
         attempt.ring = self.remember(&attempt, covered);
         let silent = attempt.free && send.status == SendStatus::Sent && order.verifications_exist(&event.tenant);
