@@ -1,6 +1,7 @@
 //! From a refuted place to the ranges that are named and blocked.
 
 use super::attempts::{Attempt, ranges};
+use super::blocking::Aim;
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::honest_per_hour;
 use crate::detector::episode::{Accused, EpisodeId};
@@ -115,7 +116,7 @@ impl Engine {
             }
         };
         let (named, _) = self.widen(named, named_class, attempt);
-        self.block_all(&[named], false, place, attempt, effects)
+        self.block_all(&[named], Aim::Range, place, attempt, effects)
     }
 
     /// One digit less, where nobody ever lived there either.
@@ -202,7 +203,7 @@ impl Engine {
                 }
             }
             if covered >= REGION_COVERED * total {
-                return self.block_all(&chosen, false, place, attempt, effects) && self.wipe_region(attempt);
+                return self.block_all(&chosen, Aim::Range, place, attempt, effects) && self.wipe_region(attempt);
             }
         }
         let hours = ((self.now - since).max(60_000)) as f64 / HOUR as f64;
@@ -219,7 +220,7 @@ impl Engine {
             return false;
         }
         let prefixes = number_plan::NumberPlan::shared().region_prefixes(attempt.region);
-        self.block_all(&prefixes, true, place, attempt, effects) && self.wipe_region(attempt)
+        self.block_all(&prefixes, Aim::Region, place, attempt, effects) && self.wipe_region(attempt)
     }
 
     fn wipe_region(&mut self, attempt: &Attempt) -> bool {

@@ -275,6 +275,12 @@ impl Attempts {
         }
     }
 
+    /// The attempts opened after `from`, the latest first.
+    pub(crate) fn opened_after(&self, from: Millis) -> impl Iterator<Item = &Attempt> {
+        let latest = self.open.iter().rev().flatten();
+        latest.take_while(move |attempt| attempt.opened > from)
+    }
+
     /// How many attempts are open.
     pub(crate) fn len(&self) -> usize {
         self.open.len()

@@ -11,6 +11,17 @@ use crate::model::{
 };
 use crate::number_plan;
 
+/// What a block is aimed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// A range that is pumped.
+    Range,
+    /// A whole region.
+    Region,
+    /// One number, in whose hundred others live: such a block is as short as can be.
+    Number,
+}
+
 impl Engine {
     /// Whether blocking the prefix would hit nobody outside the accused region,
     /// and nobody whom the user declared safe.
@@ -32,7 +43,7 @@ impl Engine {
     pub(super) fn block_all(
         &mut self,
         prefixes: &[Prefix],
-        is_region: bool,
+        aim: Aim,
         evidence_at: Place,
         attempt: &Attempt,
         effects: &mut Vec<Effect>,
@@ -55,7 +66,7 @@ impl Engine {
         let explanations = self.explanations(evidence_at, attempt, Level::Block);
         self.drop_unblocked(tenant, id);
         for &prefix in &wanted {
-            self.block_one(prefix, is_region, id, attempt, effects);
+            self.block_one(prefix, aim, id, attempt, effects);
         }
         self.explain(id, evidence_at, crossing, attempt);
         let now = self.now;
@@ -65,7 +76,7 @@ impl Engine {
             if explanations.iter().all(Explanation::is_refuted) || episode.explanations.is_empty() {
                 episode.explanations = explanations;
             }
-            episode.action = if is_region {
+            episode.action = if aim == Aim::Region {
                 RecommendedAction::DisableCountry
             } else {
                 RecommendedAction::BlockPrefix
@@ -125,35 +136,29 @@ impl Engine {
 
     /// Puts one block into force and takes what it swallows out of the way: nar-
     /// rower blocks, waiting history, suspects.
-    fn block_one(
-        &mut self,
-        prefix: Prefix,
-        is_region: bool,
-        id: EpisodeId,
-        attempt: &Attempt,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn block_one(&mut self, prefix: Prefix, aim: Aim, id: EpisodeId, attempt: &Attempt, effects: &mut Vec<Effect>) {
         let (tenant, now) = (attempt.tenant, self.now);
-        let honest = if is_region {
+        let honest = if aim == Aim::Region {
             self.region_rate(attempt)
         } else {
             self.honest_rate(tenant, prefix, attempt.digits)
         };
         let hours = self.tuning.ttl_share / honest;
         // Who lives in a range is known no longer than the tenant is.
-        let longest = (now - self.tenants[usize::from(tenant)].first).max(self.tuning.ttl_min_ms);
-        let ttl = ((hours * HOUR as f64) as i64)
-            .clamp(self.tuning.ttl_min_ms, self.tuning.ttl_max_ms)
-            .min(longest);
-        let ttl = if is_region {
-            ttl.min(self.tuning.ttl_country_ms)
-        } else {
-            ttl
+        let known_ms = now - self.tenants[usize::from(tenant)].first;
+        let ttl_max = match aim {
+            Aim::Range => self.tuning.ttl_max_ms,
+            Aim::Region => self.tuning.ttl_country_ms,
+            Aim::Number => self.tuning.ttl_min_ms,
         };
         let wanted = Wanted {
-            ttl_ms: ttl,
-            is_region,
+            ttl_ms: ((hours * HOUR as f64) as i64)
+                .min(known_ms)
+                .max(self.tuning.ttl_min_ms)
+                .min(ttl_max),
+            is_region: aim == Aim::Region,
             by_limit: false,
+            number: (aim == Aim::Number).then_some(attempt.number),
             episode: id,
         };
         let Some(expires) = self.blocks.put(tenant, prefix, wanted, now, &self.tuning) else {

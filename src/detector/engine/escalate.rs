@@ -3,6 +3,7 @@
 
 use super::accuse::LIVED_IN;
 use super::attempts::Attempt;
+use super::blocking::Aim;
 use super::{Effect, Engine};
 use crate::detector::trie::CLASS_MAX;
 use crate::detector::trie::attribution::{self, Suspect};
@@ -89,6 +90,7 @@ impl Engine {
         if is_lived_in {
             return;
         }
-        self.block_all(&[prefix], whole, attempt.region_place(), attempt, effects);
+        let aim = if whole { Aim::Region } else { Aim::Range };
+        self.block_all(&[prefix], aim, attempt.region_place(), attempt, effects);
     }
 }

@@ -2,6 +2,12 @@
 //!
 //! Judged without the region that dominates: an attack that *is* the traffic
 //! must not be able to declare the feed dead and so excuse itself.
+//!
+//! A feed that falls silent is believed in two steps. At the first doubt silence proves
+//! nothing any more: to err here costs seconds. Somebody is told only once chance no
+//! longer explains it: gaps between approvals that come at random are exponential, and
+//! of the thousands a day some are long. So more is asked for, of attempts alone that
+//! people have had the time to verify, and for minutes.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +17,12 @@ use crate::model::{MINUTE, Millis, Region, SECOND};
 
 /// Expected approvals outside the dominating region before a stall is believed.
 const EXPECTED_MIN: f64 = 5.0;
+/// Approvals that people had the time for, outside the dominating region, and the
+/// silence before somebody is told. Counted cautiously and without a region, they are
+/// less than half of those that honest people give: by chance alone a gap of that
+/// length comes once in a million approvals.
+const OVERDUE_MIN: f64 = 6.0;
+const SILENCE_MIN_MS: i64 = 3 * MINUTE;
 /// Attempts opened this long before the feed's last event may wait for one that never came.
 const LOOK_BACK_MS: i64 = 3 * MINUTE;
 /// Expected approvals since the last timely event up to which the feed counts as alive.
@@ -21,9 +33,9 @@ const CAUTION: f64 = 0.8;
 /// What happened to an app's verification feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HealthChange {
-    /// It fell silent.
+    /// It fell silent, and not by chance.
     Stalled,
-    /// It speaks again.
+    /// It speaks again, after that.
     Recovered,
 }
 
@@ -35,6 +47,8 @@ pub(crate) struct FeedHealth {
     untold: f64,
     last: Millis,
     stalled: Option<Millis>,
+    /// Whether somebody was told.
+    told: bool,
     /// Attempts opened from here until the feed spoke again may have lost their
     /// verification with it.
     lost: Option<(Millis, Option<Millis>)>,
@@ -42,17 +56,37 @@ pub(crate) struct FeedHealth {
 
 impl FeedHealth {
     /// One free attempt that should convert with at least `conversion`.
-    pub(crate) fn attempt(&mut self, now: Millis, region: Region, conversion: f64) -> Option<HealthChange> {
+    pub(crate) fn attempt(&mut self, now: Millis, region: Region, conversion: f64) {
         *self.expected.entry(region).or_default() += CAUTION * conversion;
         self.untold += CAUTION * conversion;
-        let sum: f64 = self.expected.values().sum();
-        let largest = self.expected.values().copied().fold(0.0, f64::max);
-        if self.stalled.is_none() && sum - largest > EXPECTED_MIN && now - self.last > MINUTE {
+        if self.stalled.is_none() && beside_largest(&self.expected) > EXPECTED_MIN && now - self.last > MINUTE {
             self.stalled = Some(now);
             self.lost = Some((self.last - LOOK_BACK_MS, None));
-            return Some(HealthChange::Stalled);
         }
-        None
+    }
+
+    /// Since when the feed has been silent, while that is doubted and nobody was told.
+    pub(crate) fn doubted_since(&self) -> Option<Millis> {
+        self.stalled.filter(|_| !self.told).map(|_| self.last)
+    }
+
+    /// The feed has gone on being silent. `open` are the attempts since then that may
+    /// yet be verified: their region, conversion and the share of honest people who
+    /// would have verified by now.
+    pub(crate) fn doubt(
+        &mut self,
+        now: Millis,
+        open: impl Iterator<Item = (Region, f64, f64)>,
+    ) -> Option<HealthChange> {
+        self.doubted_since().filter(|since| now - *since >= SILENCE_MIN_MS)?;
+        let mut overdue = self.expected.clone();
+        for (region, conversion, share) in open {
+            if let Some(expected) = overdue.get_mut(&region) {
+                *expected -= CAUTION * conversion * (1.0 - share);
+            }
+        }
+        self.told = beside_largest(&overdue) > OVERDUE_MIN;
+        self.told.then_some(HealthChange::Stalled)
     }
 
     /// A verification event arrived that happened at `event_time`.
@@ -66,7 +100,7 @@ impl FeedHealth {
         if self.stalled.is_some_and(|since| timely && now - since >= 20 * SECOND) {
             self.stalled = None;
             self.lost = self.lost.map(|(from, _)| (from, Some(now)));
-            return Some(HealthChange::Recovered);
+            return std::mem::take(&mut self.told).then_some(HealthChange::Recovered);
         }
         None
     }
@@ -96,6 +130,12 @@ impl FeedHealth {
     }
 }
 
+/// The sum without the largest.
+fn beside_largest(expected: &BTreeMap<Region, f64>) -> f64 {
+    let sum: f64 = expected.values().sum();
+    sum - expected.values().copied().fold(0.0, f64::max)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,7 +149,8 @@ mod tests {
         let mut health = FeedHealth::default();
         health.verification(Millis(0), Millis(0));
         for i in 0..10_000 {
-            assert_eq!(health.attempt(Millis(i * 100), region("UZ"), 0.5), None);
+            health.attempt(Millis(i * 100), region("UZ"), 0.5);
+            assert!(!health.is_stalled());
         }
     }
 
@@ -138,17 +179,40 @@ mod tests {
     fn silence_in_many_regions_is_a_stall_and_a_timely_event_ends_it() {
         let mut health = FeedHealth::default();
         health.verification(Millis(0), Millis(0));
-        let stalled = (0..200).find_map(|i| {
-            let code = ["DE", "FR", "US", "GB"][i % 4];
-            health.attempt(Millis(i as i64 * SECOND), region(code), 0.5)
-        });
-        assert_eq!(stalled, Some(HealthChange::Stalled));
+        let silent = silence(&mut health, 200);
         assert!(health.is_stalled());
+        let told = health.doubt(Millis(200 * SECOND), silent.iter().map(|(r, c, _)| (*r, *c, 0.9)));
+        assert_eq!(told, Some(HealthChange::Stalled));
+        assert_eq!(health.doubt(Millis(260 * SECOND), std::iter::empty()), None, "once");
         assert_eq!(health.verification(Millis(300 * SECOND), Millis(100 * SECOND)), None);
         assert_eq!(
             health.verification(Millis(300 * SECOND), Millis(299 * SECOND)),
             Some(HealthChange::Recovered)
         );
+    }
+
+    /// One attempt a second in four regions, none of them verified.
+    fn silence(health: &mut FeedHealth, seconds: usize) -> Vec<(Region, f64, i64)> {
+        let attempt = |i: usize| {
+            let (region, opened) = (region(["DE", "FR", "US", "GB"][i % 4]), i as i64);
+            health.attempt(Millis(opened * SECOND), region, 0.5);
+            (region, 0.5, opened)
+        };
+        (0..seconds).map(attempt).collect()
+    }
+
+    #[test]
+    fn a_lull_is_doubted_at_once_and_told_only_when_people_had_the_time() {
+        let mut health = FeedHealth::default();
+        health.verification(Millis(0), Millis(0));
+        let silent = silence(&mut health, 100);
+        assert!(health.is_stalled(), "silence proves nothing");
+        let all = |share: f64| silent.iter().map(move |(r, c, _)| (*r, *c, share));
+        assert_eq!(health.doubt(Millis(100 * SECOND), all(1.0)), None, "not for minutes");
+        assert_eq!(health.doubt(Millis(240 * SECOND), all(0.1)), None, "people are slow");
+        let back = Millis(250 * SECOND);
+        assert_eq!(health.verification(back, back), None, "nobody was told");
+        assert!(!health.is_stalled() && health.doubted_since().is_none());
     }
 
     #[test]

@@ -2,9 +2,11 @@
 //! attempt, so no other family sees them.
 //!
 //! A single number is no prefix that can be told in clear: what is blocked is its
-//! block of 100.
+//! block of 100. Its neighbours are innocent, so that block is short and lives on only
+//! while that very number is sent to.
 
 use super::attempts::{Attempt, AttemptId};
+use super::blocking::Aim;
 use super::{Effect, Engine};
 use crate::detector::evidence::{Lines, NULLS, Null, hammering::Hammer, lines};
 use crate::detector::trie::{CLASS_MIN, Place};
@@ -33,7 +35,7 @@ impl Engine {
             evidence.parts.hammer = hammer;
         }
         if Self::is_hammered(&self.hammer_lines(&attempt), hammer) {
-            self.block_all(&[attempt.block], false, place, &attempt, effects);
+            self.block_all(&[attempt.block], Aim::Number, place, &attempt, effects);
         }
     }
 

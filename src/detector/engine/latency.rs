@@ -3,7 +3,7 @@
 
 use super::Engine;
 use super::attempts::Attempt;
-use crate::detector::baseline::bin_of;
+use crate::detector::baseline::{Prior, bin_of};
 use crate::detector::evidence::after_life::Bet;
 use crate::detector::evidence::missing_verification::Credit;
 use crate::model::{Region, SECOND};
@@ -68,7 +68,11 @@ impl Engine {
     /// Lower bound of the share of verifications that have come when a stage of an
     /// attempt's silence is due.
     pub(super) fn verified_by(&self, attempt: &Attempt, stage: usize) -> f64 {
-        let prior = self.stages.priors[stage];
+        self.share_by(attempt, self.stages.priors[stage])
+    }
+
+    /// The same for any age of which a prior tells.
+    pub(super) fn share_by(&self, attempt: &Attempt, prior: Prior) -> f64 {
         if !self.tuning.enabled.learned_latency {
             return prior.share;
         }

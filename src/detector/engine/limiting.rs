@@ -220,6 +220,7 @@ impl Engine {
                 ttl_ms,
                 is_region: false,
                 by_limit: true,
+                number: None,
                 episode: id,
             };
             if let Some(expires) = self.blocks.put(tenant, prefix, wanted, now, &self.tuning) {

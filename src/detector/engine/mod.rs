@@ -296,6 +296,7 @@ impl Engine {
         }
         self.release_latencies();
         self.end_stale_outages(effects);
+        self.doubt_feeds(effects);
         self.blocks.prune(self.now - 2 * self.tuning.ttl_max_ms);
         self.keeping_house = self.attempts.len() > 0 || self.tenants.iter().any(|t| !t.hold.is_empty());
         if self.keeping_house {

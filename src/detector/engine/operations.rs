@@ -7,12 +7,13 @@ use super::attempts::AppIx;
 use super::feed_health::HealthChange;
 use super::tenant::{NAMES_MAX, OTHER};
 use super::{Due, Effect, Engine};
+use crate::detector::baseline::LatencyCurve;
 use crate::detector::episode::Opening;
 use crate::detector::limits::Overrun;
 use crate::detector::order::FeedAlarm;
 use crate::detector::trie::TenantIx;
 use crate::model::log::Feed;
-use crate::model::{Activity, DAY, EntityKey, FindingKind, HOUR, Level, RecommendedAction};
+use crate::model::{Activity, DAY, EntityKey, FindingKind, HOUR, Level, RecommendedAction, SECOND};
 
 impl Engine {
     pub(super) fn on_health(&mut self, app: AppIx, change: HealthChange, effects: &mut Vec<Effect>) {
@@ -29,6 +30,27 @@ impl Engine {
         match change {
             HealthChange::Stalled => self.open_operational(FindingKind::VerificationFeedStalled, key, text, effects),
             HealthChange::Recovered => self.close_operational(FindingKind::VerificationFeedStalled, &key, effects),
+        }
+    }
+
+    /// Looks at every feed that is silent: whether it is time to tell of it.
+    pub(super) fn doubt_feeds(&mut self, effects: &mut Vec<Effect>) {
+        let curve = LatencyCurve::default();
+        for app in 0..self.apps.len() {
+            let known = &self.apps[app];
+            let Some(since) = known.health.doubted_since().filter(|_| known.verifies()) else {
+                continue;
+            };
+            let open = self.attempts.opened_after(since);
+            let open = open.filter(|a| a.app as usize == app && a.free).map(|attempt| {
+                let seconds = (self.now - attempt.opened) as f64 / SECOND as f64;
+                let share = self.share_by(attempt, curve.at(seconds));
+                (attempt.region, attempt.conversion, share)
+            });
+            let open: Vec<_> = open.collect();
+            if let Some(change) = self.apps[app].health.doubt(self.now, open.into_iter()) {
+                self.on_health(app as AppIx, change, effects);
+            }
         }
     }
 

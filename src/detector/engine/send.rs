@@ -63,25 +63,19 @@ impl Engine {
             return;
         }
         let attempt = self.new_attempt(tenant, app, event, send, number, region, cost);
-        let cover = self.blocks.on_attempt(tenant, attempt.block, self.now);
+        let cover = self.blocks.on_attempt(tenant, attempt.block, attempt.number, self.now);
         let covered = cover.is_some();
         if let Some(cover) = cover {
             self.on_covered(tenant, &attempt, cover, effects);
         }
         let mut attempt = attempt;
         attempt.free = !covered && !self.is_off(&attempt);
-        let verifies = self.apps[app as usize].verifies();
         if attempt.free {
             attempt.voter = self.may_vote(&attempt);
             self.expect_delivery(&attempt);
             self.weigh(&mut attempt, send);
-            if let Some(change) = self.apps[app as usize]
-                .health
-                .attempt(self.now, region, attempt.conversion)
-                && verifies
-            {
-                self.on_health(app, change, effects);
-            }
+            let health = &mut self.apps[app as usize].health;
+            health.attempt(self.now, region, attempt.conversion);
         }
         attempt.ring = self.remember(&attempt, covered);
         let silent = attempt.free && send.status == SendStatus::Sent && order.verifications_exist(&event.tenant);

@@ -154,9 +154,7 @@ impl Engine {
         for source in attempt.sources() {
             let place = Place::Source(attempt.tenant, source);
             if let Some(evidence) = self.sources.evidence_mut(place) {
-                if attempt.opened >= evidence.start {
-                    evidence.since.verified += 1;
-                }
+                evidence.note_verified(attempt.opened, attempt.free && !attempt.repeat);
                 if self.tuning.enabled.missing_verification {
                     evidence.approval(factors);
                 }

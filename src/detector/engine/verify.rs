@@ -64,10 +64,7 @@ impl Engine {
         let now = self.now;
         for place in attempt.places() {
             if let Some(evidence) = self.trie.evidence_mut(place) {
-                // Only who was counted as an attempt there counts as a verified one.
-                if attempt.free && attempt.opened >= evidence.start {
-                    evidence.since.verified += 1;
-                }
+                evidence.note_verified(attempt.opened, attempt.free);
                 if self.tuning.enabled.missing_verification {
                     evidence.approval(&factors);
                 }

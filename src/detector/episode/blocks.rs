@@ -5,7 +5,9 @@
 //! | Closed (blocks all) | covered; renews when several came lately, up to a time | several attempts lately: renewed; else HalfOpen |
 //! | HalfOpen (lets a share through) | free, judged like any other | gone |
 //!
-//! A block that a limit of the user's asked for never half-opens: it goes.
+//! A block that a limit of the user's asked for never half-opens: it goes. One that
+//! stands for a single number is renewed by attempts to that number alone: whoever else
+//! lives in its hundred does not prolong it.
 //!
 //! A new accusation of a half-open block closes it again for twice as long, up
 //! to the cap; the memory of how often it recurred outlives the block.
@@ -17,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::EpisodeId;
 use crate::detector::trie::TenantIx;
 use crate::detector::tuning::Tuning;
+use crate::model::log::Token;
 use crate::model::{Millis, Prefix};
 
 /// Attempts inside that renew a block which has less than half of its time left.
@@ -48,6 +51,7 @@ pub(crate) struct StandingBlock {
     pub(crate) episode: EpisodeId,
     pub(crate) is_region: bool,
     pub(crate) by_limit: bool,
+    pub(crate) number: Option<Token>,
 }
 
 /// A block as it is asked for.
@@ -58,6 +62,8 @@ pub(crate) struct Wanted {
     /// A limit of the user's asks for it: it is no evidence of an attack, lives as
     /// long as it is told, and goes without letting a share through first.
     pub(crate) by_limit: bool,
+    /// The one number for whose sake all of its hundred is blocked.
+    pub(crate) number: Option<Token>,
     pub(crate) episode: EpisodeId,
 }
 
@@ -118,14 +124,14 @@ impl Blocks {
         })
     }
 
-    /// Notes an attempt at `block`; `None` when it is free to go.
-    pub(crate) fn on_attempt(&mut self, tenant: TenantIx, block: Prefix, now: Millis) -> Option<Cover> {
+    /// Notes an attempt to `number` of `block`; `None` when it is free to go.
+    pub(crate) fn on_attempt(&mut self, tenant: TenantIx, block: Prefix, number: Token, now: Millis) -> Option<Cover> {
         let (prefix, _) = self.covering(tenant, block)?;
         let standing = self.standing.get_mut(&(tenant, prefix)).expect("it was just found");
         if standing.phase == Phase::HalfOpen {
             return None;
         }
-        standing.recent += 1;
+        standing.recent += u32::from(standing.number.is_none_or(|of| of == number));
         let confirms = !std::mem::replace(&mut standing.confirmed, true);
         let renewed = standing.recent >= RENEWING_ATTEMPTS
             && 2 * (standing.expires - now) < standing.ttl_ms
@@ -163,6 +169,7 @@ impl Blocks {
             ttl_ms,
             is_region,
             by_limit,
+            number,
             episode,
         } = wanted;
         if self
@@ -195,6 +202,7 @@ impl Blocks {
             episode,
             is_region,
             by_limit,
+            number,
         };
         if self.standing.insert((tenant, prefix), block).is_none() {
             *self
@@ -298,6 +306,7 @@ mod tests {
             ttl_ms,
             is_region: false,
             by_limit: false,
+            number: None,
             episode: 1,
         }
     }
@@ -316,10 +325,11 @@ mod tests {
         );
         assert_eq!(blocks.put(0, p, wanted(2 * HOUR), Millis(5), &tuning), None);
         let inside = prefix(9_989_012_345);
-        assert!(blocks.on_attempt(0, inside, Millis(1)).unwrap().confirms);
-        assert!(!blocks.on_attempt(0, inside, Millis(2)).unwrap().renewed);
-        assert!(blocks.on_attempt(0, inside, Millis(HOUR + 1)).unwrap().renewed);
-        assert_eq!(blocks.on_attempt(1, inside, Millis(3)), None);
+        let mut attempt = |tenant, now| blocks.on_attempt(tenant, inside, Token(7), now);
+        assert!(attempt(0, Millis(1)).unwrap().confirms);
+        assert!(!attempt(0, Millis(2)).unwrap().renewed);
+        assert!(attempt(0, Millis(HOUR + 1)).unwrap().renewed);
+        assert_eq!(attempt(1, Millis(3)), None);
         assert_eq!(
             blocks.on_due(0, p, Millis(2 * HOUR)),
             Some(BlockEvent::Later(Millis(3 * HOUR + 1)))
@@ -328,7 +338,7 @@ mod tests {
             blocks.on_due(0, p, Millis(3 * HOUR + 1)),
             Some(BlockEvent::HalfOpened(Millis(3 * HOUR + 1 + HOUR / 2)))
         );
-        assert_eq!(blocks.on_attempt(0, inside, Millis(3 * HOUR + 2)), None);
+        assert_eq!(blocks.on_attempt(0, inside, Token(7), Millis(3 * HOUR + 2)), None);
         assert_eq!(blocks.on_due(0, p, Millis(4 * HOUR)), Some(BlockEvent::Gone(1)));
         assert_eq!(blocks.len(), 0);
         assert_eq!(blocks.on_due(0, p, Millis(5 * HOUR)), None);
@@ -342,12 +352,12 @@ mod tests {
         blocks.put(0, p, wanted(2 * HOUR), Millis(0), &tuning);
         let late = Millis(HOUR + 1);
         for _ in 0..10 {
-            assert!(!blocks.on_attempt(0, inside, late).unwrap().renewed);
+            assert!(!blocks.on_attempt(0, inside, Token(1), late).unwrap().renewed);
             blocks.on_approval(0, p);
         }
         let renewals: Vec<i64> = (1..20)
             .map(|i| i * HOUR / 2)
-            .filter(|at| (0..3).any(|_| blocks.on_attempt(0, inside, Millis(*at)).unwrap().renewed))
+            .filter(|at| (0..3).any(|_| blocks.on_attempt(0, inside, Token(1), Millis(*at)).unwrap().renewed))
             .collect();
         assert!(
             renewals.len() > 3 && renewals.iter().all(|at| *at < 8 * HOUR),
@@ -355,6 +365,28 @@ mod tests {
         );
         let until = blocks.get(0, p).unwrap().expires;
         assert!(matches!(blocks.on_due(0, p, until), Some(BlockEvent::HalfOpened(_))));
+    }
+
+    #[test]
+    fn only_the_number_that_is_meant_renews_the_block_of_its_hundred() {
+        let (mut blocks, tuning) = (blocks(), Tuning::default());
+        let p = prefix(9_989_012_345);
+        let hammered = Wanted {
+            number: Some(Token(7)),
+            ..wanted(2 * HOUR)
+        };
+        blocks.put(0, p, hammered, Millis(0), &tuning);
+        for i in 0..100 {
+            let cover = blocks.on_attempt(0, p, Token(8), Millis(HOUR + 1 + i)).unwrap();
+            assert!(!cover.renewed, "a neighbour");
+        }
+        let mut renewed = (0..3).map(|i| {
+            blocks
+                .on_attempt(0, p, Token(7), Millis(HOUR + 200 + i))
+                .unwrap()
+                .renewed
+        });
+        assert!(renewed.any(|renewed| renewed));
     }
 
     #[test]

@@ -220,6 +220,14 @@ impl Evidence {
         self.since.last_event = self.since.last_event.max(event_time);
     }
 
+    /// Notes an approval of an attempt opened at `opened`: only who was `counted` as an
+    /// attempt here, and since the evidence began, counts as a verified one.
+    pub(crate) fn note_verified(&mut self, opened: Millis, counted: bool) {
+        if counted && opened >= self.start {
+            self.since.verified += 1;
+        }
+    }
+
     /// Adds one attempt and its attributes to the forgetting counters.
     pub(crate) fn count(&mut self, one: &Counters) {
         let c = &mut self.counters;
@@ -455,4 +463,19 @@ pub(crate) fn lines(
         }
         applies.then(|| libm::exp((log_a - lowered_by - null.price()).max(floor + null.rarity())))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_verified_who_was_not_counted_as_an_attempt() {
+        let mut evidence = Evidence::new(Millis(10));
+        evidence.note_verified(Millis(9), true);
+        evidence.note_verified(Millis(10), false);
+        assert_eq!(evidence.since.verified, 0);
+        evidence.note_verified(Millis(10), true);
+        assert_eq!(evidence.since.verified, 1);
+    }
 }
