@@ -29,6 +29,13 @@ const LOOK_BACK_MS: i64 = 3 * MINUTE;
 const UNTOLD_MAX: f64 = 2.0;
 /// Share of the expected conversion that is counted on.
 const CAUTION: f64 = 0.8;
+/// Of the approvals expected lately so many must have come in other regions before
+/// a region that converts badly is held against it: a feed that loses half of what it
+/// carries is never silent.
+const PARTIAL_MIN: f64 = 0.6;
+/// Expected approvals on which that is judged, and how long they are remembered.
+const PARTIAL_EXPECTED_MIN: f64 = 8.0;
+const PARTIAL_FADE_MS: f64 = 30.0 * MINUTE as f64;
 
 /// What happened to an app's verification feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +46,30 @@ pub(crate) enum HealthChange {
     Recovered,
 }
 
+/// Approvals of the last while in one region, expected and seen.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Lately {
+    expected: f64,
+    seen: f64,
+    at: Millis,
+}
+
+impl Lately {
+    fn faded(&self, now: Millis) -> Self {
+        let keep = libm::exp(-((now - self.at).max(0) as f64) / PARTIAL_FADE_MS);
+        Self {
+            expected: self.expected * keep,
+            seen: self.seen * keep,
+            at: now,
+        }
+    }
+}
+
 /// Expected approvals since the last verification event of any outcome.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct FeedHealth {
     expected: BTreeMap<Region, f64>,
+    lately: BTreeMap<Region, Lately>,
     /// Expected approvals since the last verification event that was no straggler.
     untold: f64,
     last: Millis,
@@ -59,6 +86,9 @@ impl FeedHealth {
     pub(crate) fn attempt(&mut self, now: Millis, region: Region, conversion: f64) {
         *self.expected.entry(region).or_default() += CAUTION * conversion;
         self.untold += CAUTION * conversion;
+        let lately = self.lately.entry(region).or_default();
+        *lately = lately.faded(now);
+        lately.expected += CAUTION * conversion;
         if self.stalled.is_none() && beside_largest(&self.expected) > EXPECTED_MIN && now - self.last > MINUTE {
             self.stalled = Some(now);
             self.lost = Some((self.last - LOOK_BACK_MS, None));
@@ -105,6 +135,13 @@ impl FeedHealth {
         None
     }
 
+    /// A free attempt to a region was approved.
+    pub(crate) fn approval(&mut self, now: Millis, region: Region) {
+        let lately = self.lately.entry(region).or_default();
+        *lately = lately.faded(now);
+        lately.seen += 1.0;
+    }
+
     /// Whether the feed has just shown that it is alive and in time, so that an
     /// approval that is missing is not its fault.
     pub(crate) fn is_fresh(&self) -> bool {
@@ -113,9 +150,21 @@ impl FeedHealth {
 
     /// The same as far as other regions than this one can tell: an attack on it waits
     /// for approvals in vain.
-    pub(crate) fn is_fresh_beside(&self, region: Region) -> bool {
+    pub(crate) fn is_fresh_beside(&self, region: Region, now: Millis) -> bool {
         let others = self.expected.iter().filter(|(other, _)| **other != region);
-        self.stalled.is_none() && others.map(|(_, expected)| expected).sum::<f64>() < UNTOLD_MAX
+        self.stalled.is_none()
+            && others.map(|(_, expected)| expected).sum::<f64>() < UNTOLD_MAX
+            && !self.is_partial_beside(region, now)
+    }
+
+    /// Whether too few of the approvals that other regions should have seen came.
+    fn is_partial_beside(&self, region: Region, now: Millis) -> bool {
+        let others = self.lately.iter().filter(|(other, _)| **other != region);
+        let (expected, seen) = others.fold((0.0, 0.0), |(expected, seen), (_, lately)| {
+            let lately = lately.faded(now);
+            (expected + lately.expected, seen + lately.seen)
+        });
+        expected >= PARTIAL_EXPECTED_MIN && seen < PARTIAL_MIN * expected
     }
 
     /// Whether the verification of an attempt opened at `opened` may be lost.
@@ -222,13 +271,34 @@ mod tests {
         for i in 0..100 {
             health.attempt(Millis(i * 100), region("UZ"), 0.5);
         }
-        assert!(health.is_fresh_beside(region("UZ")));
+        let now = Millis(10_000);
+        assert!(health.is_fresh_beside(region("UZ"), now));
         for i in 0..8 {
             health.attempt(Millis(10_000 + i), region("DE"), 0.5);
         }
         assert!(
-            !health.is_fresh_beside(region("UZ")),
+            !health.is_fresh_beside(region("UZ"), now),
             "nobody in Germany verifies either"
         );
+    }
+
+    #[test]
+    fn a_feed_that_carries_a_part_is_no_witness() {
+        let fresh = |every: usize| {
+            let mut health = FeedHealth::default();
+            health.verification(Millis(0), Millis(0));
+            for i in 0..200 {
+                let now = Millis(i as i64 * 5 * SECOND);
+                let region = region(["DE", "FR"][i % 2]);
+                health.attempt(now, region, 0.5);
+                if i % every == 0 {
+                    health.verification(now, now);
+                    health.approval(now, region);
+                }
+            }
+            health.is_fresh_beside(region("UZ"), Millis(1_000 * SECOND))
+        };
+        assert!(fresh(2));
+        assert!(!fresh(5), "a fifth of all attempts where half should");
     }
 }

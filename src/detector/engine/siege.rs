@@ -110,7 +110,7 @@ impl Engine {
         };
         // Where nobody ever verified, no silence was held against anything.
         let app = &self.apps[attempt.app as usize];
-        scope.filter(|_| !app.verifies() || app.health.is_fresh_beside(attempt.region))
+        scope.filter(|_| !app.verifies() || app.health.is_fresh_beside(attempt.region, self.now))
     }
 
     /// Whether a place may be judged by the lines of a siege: not where people live,

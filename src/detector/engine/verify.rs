@@ -73,6 +73,7 @@ impl Engine {
         }
         self.approve_sources(&attempt, &factors);
         if attempt.free {
+            self.apps[attempt.app as usize].health.approval(now, attempt.region);
             self.note_arrival(&attempt, effects);
             self.weigh_after_life(&attempt);
             let judged = f64::from(u8::from(!self.was_judged(&attempt)));
