@@ -175,6 +175,42 @@ fn a_number_is_explained_inside_and_outside_a_block() {
 }
 
 #[test]
+fn the_beginning_of_a_number_is_read_as_a_range() {
+    let world = World::new();
+    for (digits, read_as, said) in [
+        (
+            "+27816122",
+            "range",
+            "Read as a range: as a number it would be unusually short.",
+        ),
+        ("+27816122345", "number", "Read as a number."),
+        ("+9989012", "range", "Read as a range."),
+        ("+998901234567", "number", "Read as a number."),
+        ("+491711234567", "number", "Read as a number."),
+        (
+            "+436641234567",
+            "number",
+            "Read as a number, though longer ones begin so too",
+        ),
+        ("+4366412345XX", "range", "Read as a range."),
+    ] {
+        let text = world.said(digits, "state", &[]);
+        assert!(text.lines().nth(1).unwrap().starts_with(said), "{digits}: {text}");
+        let machine: Value = serde_json::from_str(&world.said(digits, "state", &["--json"])).unwrap();
+        assert_eq!(machine["read_as"], read_as, "{digits}");
+        let numbers = machine["tenants"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|tenant| &tenant["number"]);
+        assert!(
+            numbers.clone().all(|number| number.is_null() == (read_as == "range")),
+            "{digits}"
+        );
+    }
+}
+
+#[test]
 fn a_number_that_was_sent_to_is_known_by_its_pseudonym_only() {
     let world = World::new();
     let events = fs::read_to_string(world.path("events")).unwrap();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::config::{Brokers, Config, Secret};
 use crate::detector::{Inspection, Policy};
-use crate::lab::explain::{Question, Watcher};
+use crate::lab::explain::{Asked, Question, Watcher};
 use crate::lab::lines::{BoundedLines, Line};
 use crate::lab::replay::{Replay, Sinks, replay};
 use crate::model::Millis;
@@ -255,9 +255,9 @@ fn answer(args: &ExplainArgs, question: &Question, watcher: &mut Watcher) -> Res
             }
             for inspection in shown {
                 if args.json {
-                    output.json_line(&number_json(&asked.typed, inspection))?;
+                    output.json_line(&number_json(asked, inspection))?;
                 } else {
-                    output.bytes(explain::number(&asked.typed, inspection).as_bytes())?;
+                    output.bytes(explain::number(&asked.typed, asked.reading, inspection).as_bytes())?;
                 }
             }
         }
@@ -265,8 +265,10 @@ fn answer(args: &ExplainArgs, question: &Question, watcher: &mut Watcher) -> Res
     output.flush()
 }
 
-fn number_json(typed: &str, inspection: &Inspection) -> Value {
-    let mut value = json!({"asked": typed});
+fn number_json(asked: &Asked, inspection: &Inspection) -> Value {
+    let typed = asked.typed.as_str();
+    let read_as = if asked.reading.is_number() { "number" } else { "range" };
+    let mut value = json!({"asked": typed, "read_as": read_as});
     let seen = serde_json::to_value(inspection).expect("an inspection always serialises");
     if let (Some(value), Value::Object(seen)) = (value.as_object_mut(), seen) {
         value.extend(seen);

@@ -9,7 +9,7 @@ use super::fold::Fold;
 use super::replay::Watch;
 use crate::detector::{Effect, Inspection, State, Subject};
 use crate::model::{BlockAction, BlockChange, Destination, E164, EntityKey, FindingUid, Millis, Mode, Prefix};
-use crate::number_plan::NumberPlan;
+use crate::number_plan::{NumberPlan, Reading};
 use crate::render::explain::Story;
 use crate::render::ocsf;
 use crate::stream::fold::PartitionFold;
@@ -32,6 +32,8 @@ pub struct Asked {
     pub typed: String,
     /// Only this tenant.
     pub tenant: Option<String>,
+    /// Whether that is a number or a range.
+    pub reading: Reading,
     to: Destination,
     /// Digits of the numbers; 0 when not known.
     digits: u8,
@@ -48,10 +50,11 @@ impl Question {
         if let (true, Ok(uid)) = (is_hex, u128::from_str_radix(text, 16)) {
             return Ok(Self::Finding(FindingUid(uid)));
         }
-        let asked = |to, digits| {
+        let asked = |reading, to, digits| {
             Self::Number(Asked {
                 typed: text.to_owned(),
                 tenant: tenant.map(str::to_owned),
+                reading,
                 to,
                 digits,
             })
@@ -70,15 +73,16 @@ impl Question {
         if !hidden.is_empty() {
             let known = !hidden.contains('*');
             let digits = if known { prefix.len() + hidden.len() } else { 0 };
-            return Ok(asked(masked, digits.min(15) as u8));
+            return Ok(asked(Reading::Range, masked, digits.min(15) as u8));
         }
-        let plan = NumberPlan::shared();
-        Ok(match E164::parse(shown) {
-            // A beginning that may go on is a range, unless it is a number already.
-            Some(number) if plan.classify(number).valid || !plan.classify_prefix(prefix).valid => {
-                asked(Destination::Number(number), number.len() as u8)
-            }
-            _ => asked(masked, 0),
+        let Some(number) = E164::parse(shown) else {
+            return Ok(asked(Reading::Range, masked, 0));
+        };
+        let reading = NumberPlan::shared().reading(number);
+        Ok(if reading.is_number() {
+            asked(reading, Destination::Number(number), number.len() as u8)
+        } else {
+            asked(reading, masked, 0)
         })
     }
 }
@@ -88,8 +92,7 @@ impl Asked {
     pub fn subject(&self, ingest: &Ingest) -> Option<Subject> {
         let mut number = ingest.number(NumberPlan::shared(), "", &self.to)?;
         number.digits = self.digits;
-        let is_whole = matches!(self.to, Destination::Number(_));
-        Some(Subject::new(&number, is_whole, self.tenant.as_deref()))
+        Some(Subject::new(&number, self.reading.is_number(), self.tenant.as_deref()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use crate::model::{Classification, E164, Prefix};
 
 /// Digits of a number that its block of 100 leaves open.
-const BLOCK_DIGITS: usize = 2;
+pub(super) const BLOCK_DIGITS: usize = 2;
 
 /// Prefixes of growing length, one digit more at each step.
 #[derive(Clone, Debug)]

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::detector::{BlockView, Inspection, NumberView, PlaceView, TenantView};
 use crate::model::{Explanation, Millis};
+use crate::number_plan::Reading;
 
 /// Digits that the block of 100 leaves open.
 const BLOCK_DIGITS: u8 = 2;
@@ -68,8 +69,9 @@ fn plain(value: f64) -> String {
 
 /// Everything about a number or range, ending with why it is not blocked, or is.
 /// `typed` is what was asked for: no other form of a number is ever shown.
-pub fn number(typed: &str, inspection: &Inspection) -> String {
+pub fn number(typed: &str, reading: Reading, inspection: &Inspection) -> String {
     let mut text = format!("{typed} ({}) at {}\n", inspection.region, inspection.time);
+    let _ = writeln!(text, "{}", read_as(reading));
     if inspection.tenants.is_empty() {
         text.push_str("\nNo tenant has sent there yet: nothing speaks against it, and nothing is blocked.\n");
     }
@@ -83,6 +85,18 @@ pub fn number(typed: &str, inspection: &Inspection) -> String {
         places(&mut text, tenant);
     }
     text
+}
+
+/// How the digits that were asked for are read.
+fn read_as(reading: Reading) -> &'static str {
+    match reading {
+        Reading::Number => "Read as a number.",
+        Reading::RatherNumber => {
+            "Read as a number, though longer ones begin so too; with an X for each hidden digit it is read as a range."
+        }
+        Reading::RatherRange => "Read as a range: as a number it would be unusually short.",
+        Reading::Range => "Read as a range.",
+    }
 }
 
 /// One sentence: blocked since when and why, or not blocked because.
