@@ -53,11 +53,15 @@ pub struct Inspection {
     pub tenants: Vec<TenantView>,
 }
 
-/// One tenant's knowledge of a subject.
+/// What is known of a subject for one tenant, or for one of its apps.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TenantView {
     /// Its name.
     pub tenant: CompactString,
+    /// The one app that this is about: it never verified while others of the tenant
+    /// did, so that its people are judged apart and without verification. `None`:
+    /// all other apps.
+    pub app: Option<CompactString>,
     /// Its first event.
     #[serde(serialize_with = "rfc3339")]
     pub first_seen: Millis,

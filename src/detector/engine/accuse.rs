@@ -222,6 +222,14 @@ impl Engine {
         self.block_all(&prefixes, true, place, attempt, effects) && self.wipe_region(attempt)
     }
 
+    /// A region where people live was refuted and nothing came of it: approvals, which
+    /// would take the evidence back, never come where an app is judged apart.
+    pub(super) fn restart_apart(&mut self, attempt: &Attempt, blocked: bool) {
+        if attempt.is_apart() && !blocked && self.region_rate(attempt) > REGION_LIVED_IN {
+            self.wipe_region(attempt);
+        }
+    }
+
     fn wipe_region(&mut self, attempt: &Attempt) -> bool {
         let now = self.now;
         if let Some(evidence) = self.trie.evidence_mut(attempt.region_place()) {

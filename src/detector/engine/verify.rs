@@ -89,7 +89,7 @@ impl Engine {
             );
             self.learn_shares(&attempt);
             self.learn_latency(&attempt);
-        } else if let Some((_, block)) = self.blocks.covering(attempt.tenant, attempt.block)
+        } else if let Some((_, block)) = self.standing_over(attempt.app, attempt.block)
             && let Some(episode) = self.episodes.get_mut(block.episode)
         {
             episode.verified += 1;
