@@ -6,8 +6,14 @@ mod detector_support;
 use std::collections::BTreeSet;
 
 use detector_support::{fold, fold_changed};
-use pumpwatch::detector::{Effect, Subject, Tuning};
-use pumpwatch::model::{BlockChange, EntityKey, Event, EventBody, Feedback, FindingKind, Level, Prefix, Region};
+use pumpwatch::detector::{Effect, Policy, Subject, Tuning};
+use pumpwatch::lab::fold::Fold;
+use pumpwatch::lab::simulate::{Scenario, Simulator};
+use pumpwatch::model::{
+    BlockChange, Client, Destination, E164, EntityKey, Event, EventBody, Feedback, FindingKind, Level, MINUTE, Millis,
+    Outcome, Prefix, Region, Send, Verification,
+};
+use pumpwatch::render::explain::number;
 
 /// A tenant with a form, a company's messages, and what is laid over them.
 fn scenario(overlay: &str) -> String {
@@ -82,7 +88,7 @@ fn a_verdict_on_a_form_s_finding_lifts_its_block_and_an_entry_of_its_own_shows_w
             _ => None,
         })
         .expect("it is blocked");
-    let look = |fold: &pumpwatch::lab::fold::Fold| {
+    let look = |fold: &Fold| {
         let subject = Subject {
             prefix,
             digits: 0,
@@ -140,11 +146,9 @@ fn a_safe_list_for_the_form_or_for_all_apps_keeps_it_from_being_blocked() {
 
 /// What is blocked of the burst where `app` is safe-listed in front of it.
 fn with_safe_list(app: &str, prefixes: &BTreeSet<Prefix>) -> BTreeSet<EntityKey> {
-    use pumpwatch::detector::Policy;
-    use pumpwatch::lab::simulate::{Scenario, Simulator};
     let scenario = Scenario::parse("test", &scenario(BURST)).unwrap();
     let mut effects = Vec::new();
-    let mut fold = pumpwatch::lab::fold::Fold::new(&Policy::default(), Tuning::default(), None, &mut effects);
+    let mut fold = Fold::new(&Policy::default(), Tuning::default(), None, &mut effects);
     for (n, sim) in Simulator::new(&scenario, 5).enumerate() {
         fold.usable([sim.event.clone()], sim.ingest, &mut effects);
         if n == 100 {
@@ -166,6 +170,79 @@ fn with_safe_list(app: &str, prefixes: &BTreeSet<Prefix>) -> BTreeSet<EntityKey>
     }
     fold.finish(&mut effects);
     blocked(&effects)
+}
+
+/// A send of the form from a network of its own, or an approval by session alone.
+fn event(at: Millis, n: usize, approved: bool) -> Event {
+    let session = Some(format!("session-{n}").into());
+    Event {
+        id: format!("{n}-{approved}").into(),
+        time: at,
+        tenant: "acme".into(),
+        app: "app-link".into(),
+        to: if approved {
+            Destination::Unknown
+        } else {
+            Destination::Number(E164::parse(&format!("+99890123{n:04}")).unwrap())
+        },
+        body: if approved {
+            EventBody::Verification(Verification {
+                session,
+                message_id: None,
+                outcome: Outcome::Approved,
+            })
+        } else {
+            EventBody::Send(Send {
+                session,
+                client: Client {
+                    ip: Some(format!("198.51.{n}.7").parse().unwrap()),
+                    ..Client::default()
+                },
+                ..Send::default()
+            })
+        },
+    }
+}
+
+#[test]
+fn a_form_that_verifies_after_all_is_judged_with_the_others_again() {
+    let (_, mut fold, _) = fold_changed(&scenario(BLAST), 5, Tuning::default(), |_| {});
+    let mut at = fold.state().log_time();
+    let subject = Subject {
+        prefix: Prefix::parse("+99890").unwrap(),
+        digits: 12,
+        region: Region::parse("UZ").unwrap(),
+        region_digits: 3,
+        number: None,
+        tenant: Some("acme".into()),
+    };
+    let mut effects = Vec::new();
+    // Attempts and approvals at the region: of the form's own entry, and of the tenant's.
+    let mut approvals = false;
+    let mut send = |fold: &mut Fold, n: usize, approved: bool| {
+        approvals |= approved;
+        at = at + 10 * MINUTE;
+        fold.usable([event(at, n, approved)], at, &mut effects);
+        fold.finish(&mut effects);
+        fold.tell_time(at + 1_000, &mut effects);
+        let seen = fold.state().inspect(&subject).unwrap();
+        let text = number("+99890", &seen);
+        assert!(text.contains("Tenant acme, app app-link"), "{text}");
+        let never = text.contains("App app-link has never verified a number");
+        assert_eq!(never, !approvals, "{text}");
+        let of = |app: Option<&str>| {
+            let entry = seen.tenants.iter().find(|t| t.app.as_deref() == app).unwrap();
+            let region = entry.places.last().unwrap();
+            (region.attempts, region.verified)
+        };
+        (of(Some("app-link")), of(None))
+    };
+    for n in 0..3 {
+        send(&mut fold, n, false);
+    }
+    assert_eq!(send(&mut fold, 3, false), ((4, 0), (0, 0)));
+    assert_eq!(send(&mut fold, 3, true), ((4, 1), (0, 0)));
+    assert_eq!(send(&mut fold, 4, false), ((4, 1), (1, 0)));
 }
 
 #[test]

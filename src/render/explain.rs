@@ -198,9 +198,13 @@ fn circumstances(text: &mut String, tenant: &TenantView) {
         let _ = writeln!(text, "  {sentence}");
     };
     if let Some(app) = &tenant.app {
-        line(format!(
-            "App {app} has never verified a number while others of the tenant have: those of its messages that tell of their client are judged apart, by everything but missing answers."
-        ));
+        line(if tenant.verifies {
+            format!("App {app} was judged apart until it first verified a number; this is left of it.")
+        } else {
+            format!(
+                "App {app} has never verified a number while others of the tenant have: those of its messages that tell of their client are judged apart, by everything but missing answers."
+            )
+        });
     } else if !tenant.verifies {
         line("No app of the tenant has ever verified a number, so a message without an answer proves nothing.".into());
     } else if !tenant.verifications_flow {

@@ -96,7 +96,10 @@ impl Engine {
             app: known.app.clone(),
             first_seen: known.first,
             mode: self.policy.mode_of(name).as_str(),
-            verifies: known.verifies,
+            verifies: match known.app {
+                Some(_) => self.apps[attempt.app as usize].verifies(),
+                None => known.verifies,
+            },
             verifications_flow,
             stalled_apps: apps()
                 .filter(|app| app.verifies() && app.health.is_stalled())
