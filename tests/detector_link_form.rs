@@ -265,3 +265,12 @@ fn nor_does_one_whose_server_tells_its_own_address() {
     let (_, _, effects) = fold_changed(&scenario(BLAST), 5, Tuning::default(), named);
     assert_eq!(found(&effects), BTreeSet::new());
 }
+
+#[test]
+fn the_first_customers_of_a_country_are_welcome_at_the_form() {
+    let launch = "{kind: launch, tenant: acme, app: app-link, start: 2d 3h, duration: 8h, rate: 0.3}";
+    for seed in [5, 6] {
+        let (_, effects) = fold(&scenario(launch), seed, Tuning::default());
+        assert_eq!(found(&effects), BTreeSet::new());
+    }
+}

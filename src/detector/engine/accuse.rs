@@ -205,6 +205,11 @@ impl Engine {
                 return self.block_all(&chosen, false, place, attempt, effects) && self.wipe_region(attempt);
             }
         }
+        // Without verification nothing tells a country's first customers from an attack
+        // on all of it.
+        if attempt.is_apart() {
+            return false;
+        }
         let hours = ((self.now - since).max(60_000)) as f64 / HOUR as f64;
         let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region);
         let verified = region.map_or(0, |r| {

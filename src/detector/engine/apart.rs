@@ -7,8 +7,8 @@
 //! few networks, and a form is used by people, each from a network of his own. So
 //! of an app that many networks use the attempts that tell of their client are
 //! judged after all: by every family but the missing verification and what is
-//! learned from approvals, and at places of their own, under an entry of the app's
-//! among the tenants. Neither side dilutes or teaches the other, and what is found
+//! learned from approvals, never a country as a whole, and at places of their own,
+//! under an entry of the app's among the tenants. Neither side dilutes or teaches the other, and what is found
 //! there is about the app alone.
 
 use super::Engine;
