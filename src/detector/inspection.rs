@@ -53,17 +53,22 @@ pub struct Inspection {
     pub tenants: Vec<TenantView>,
 }
 
-/// One tenant's knowledge of a subject.
+/// What is known of a subject for one tenant, or for one of its apps.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TenantView {
     /// Its name.
     pub tenant: CompactString,
+    /// The one app that this is about: while it never verifies and others of the tenant
+    /// do, its people are judged apart and without verification. `None`: all other
+    /// apps.
+    pub app: Option<CompactString>,
     /// Its first event.
     #[serde(serialize_with = "rfc3339")]
     pub first_seen: Millis,
     /// `shadow` or `enforce`.
     pub mode: &'static str,
-    /// Whether any of its apps ever verified a number: silence is evidence only then.
+    /// Whether any of its apps, or the one app, ever verified a number: silence is
+    /// evidence only then.
     pub verifies: bool,
     /// Whether verifications can arrive at present; while not, silence proves nothing.
     pub verifications_flow: bool,

@@ -179,6 +179,13 @@ pub struct RoutedSend {
     pub user_agent: Option<u64>,
 }
 
+impl RoutedSend {
+    /// Whether it says where its client is: in which country or at which address.
+    pub fn tells_of_client(&self) -> bool {
+        self.country.is_some() || self.network.is_some()
+    }
+}
+
 /// How far a member's feeds have got.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tick {

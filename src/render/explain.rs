@@ -76,7 +76,11 @@ pub fn number(typed: &str, reading: Reading, inspection: &Inspection) -> String 
         text.push_str("\nNo tenant has sent there yet: nothing speaks against it, and nothing is blocked.\n");
     }
     for tenant in &inspection.tenants {
-        let _ = writeln!(text, "\nTenant {}", tenant.tenant);
+        let app = tenant
+            .app
+            .as_ref()
+            .map_or_else(String::new, |app| format!(", app {app}"));
+        let _ = writeln!(text, "\nTenant {}{app}", tenant.tenant);
         let _ = writeln!(text, "  {}\n", conclusion(typed, tenant, inspection.fictitious));
         circumstances(&mut text, tenant);
         if let Some(number) = &tenant.number {
@@ -132,7 +136,9 @@ pub fn conclusion(typed: &str, tenant: &TenantView, fictitious: bool) -> String 
     }
     match place.protector() {
         Some(protector) if !protector.is_refuted() => {
-            let more = if tenant.verifies && tenant.verifications_flow && tenant.stalled_apps.is_empty() {
+            let more = if tenant.app.is_some()
+                || tenant.verifies && tenant.verifications_flow && tenant.stalled_apps.is_empty()
+            {
                 ""
             } else {
                 "; silence proves nothing at present, since no verifications arrive"
@@ -205,7 +211,15 @@ fn circumstances(text: &mut String, tenant: &TenantView) {
     let mut line = |sentence: String| {
         let _ = writeln!(text, "  {sentence}");
     };
-    if !tenant.verifies {
+    if let Some(app) = &tenant.app {
+        line(if tenant.verifies {
+            format!("App {app} was judged apart until it first verified a number; this is left of it.")
+        } else {
+            format!(
+                "App {app} has never verified a number while others of the tenant have: those of its messages that tell of their client are judged apart, by everything but missing answers."
+            )
+        });
+    } else if !tenant.verifies {
         line("No app of the tenant has ever verified a number, so a message without an answer proves nothing.".into());
     } else if !tenant.verifications_flow {
         line("No input brings verifications at present, so a message without an answer proves nothing.".into());

@@ -3,18 +3,31 @@
 use pumpwatch::detector::{Effect, Policy, Tuning};
 use pumpwatch::lab::fold::Fold;
 use pumpwatch::lab::simulate::{Scenario, Simulator};
-use pumpwatch::model::Millis;
+use pumpwatch::model::{Event, Millis};
 
 /// When a scenario's world began, and everything that the detector said of it.
 pub(crate) fn fold(scenario: &str, seed: u64, tuning: Tuning) -> (Millis, Vec<Effect>) {
+    let (start, _, effects) = fold_changed(scenario, seed, tuning, |_| {});
+    (start, effects)
+}
+
+/// The same of events that are changed first, and the fold as it is after the last.
+pub(crate) fn fold_changed(
+    scenario: &str,
+    seed: u64,
+    tuning: Tuning,
+    mut change: impl FnMut(&mut Event),
+) -> (Millis, Fold, Vec<Effect>) {
     let scenario = Scenario::parse("test", scenario).unwrap();
     let mut effects = Vec::new();
     let mut fold = Fold::new(&Policy::default(), tuning, None, &mut effects);
     let simulator = Simulator::new(&scenario, seed);
     let start = simulator.live_start();
-    for event in simulator {
-        fold.usable([event.event.clone()], event.ingest, &mut effects);
+    for sim in simulator {
+        let mut event = sim.event.clone();
+        change(&mut event);
+        fold.usable([event], sim.ingest, &mut effects);
     }
     fold.finish(&mut effects);
-    (start, effects)
+    (start, fold, effects)
 }

@@ -206,6 +206,11 @@ impl Engine {
                 return self.block_all(&chosen, Aim::Range, place, attempt, effects) && self.wipe_region(attempt);
             }
         }
+        // Without verification nothing tells a country's first customers from an attack
+        // on all of it.
+        if attempt.is_apart() {
+            return false;
+        }
         let hours = ((self.now - since).max(60_000)) as f64 / HOUR as f64;
         let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region);
         let verified = region.map_or(0, |r| {
@@ -221,6 +226,14 @@ impl Engine {
         }
         let prefixes = number_plan::NumberPlan::shared().region_prefixes(attempt.region);
         self.block_all(&prefixes, Aim::Region, place, attempt, effects) && self.wipe_region(attempt)
+    }
+
+    /// A region where people live was refuted and nothing came of it: approvals, which
+    /// would take the evidence back, never come where an app is judged apart.
+    pub(super) fn restart_apart(&mut self, attempt: &Attempt, blocked: bool) {
+        if attempt.is_apart() && !blocked && self.region_rate(attempt) > REGION_LIVED_IN {
+            self.wipe_region(attempt);
+        }
     }
 
     fn wipe_region(&mut self, attempt: &Attempt) -> bool {

@@ -62,7 +62,10 @@ pub(crate) enum Receipt {
 /// One attempt.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Attempt {
+    /// The entry under which it is judged.
     pub(crate) tenant: TenantIx,
+    /// The tenant whose it is: another one where its app is judged apart.
+    pub(crate) owner: TenantIx,
     pub(crate) app: AppIx,
     pub(crate) opened: Millis,
     pub(crate) event_time: Millis,
@@ -98,8 +101,8 @@ pub(crate) struct Attempt {
     pub(crate) verified: bool,
     /// Whether its first code was wrong.
     pub(crate) wrong: bool,
-    /// Whether it speaks for or against places: not inside a block, not of an app
-    /// that never verifies while others do.
+    /// Whether it speaks for or against places: not inside a block, not a company's
+    /// own message.
     pub(crate) free: bool,
     /// Whether it returned to a range in which nobody was ever seen before today.
     pub(crate) frontier: bool,
@@ -108,6 +111,11 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
+    /// Whether its app is judged apart from the tenant's others, without verification.
+    pub(crate) fn is_apart(&self) -> bool {
+        self.tenant != self.owner
+    }
+
     /// The ranges it lies in, narrowest first.
     pub(crate) fn ranges(&self) -> impl DoubleEndedIterator<Item = (u8, Place)> + use<> {
         ranges(self.tenant, self.block, self.digits, self.calling_digits)
@@ -194,7 +202,7 @@ impl Attempts {
         let id = self.first + self.open.len() as u64;
         self.by_number.insert((attempt.app, attempt.number), id);
         for name in [attempt.session, attempt.message].into_iter().flatten() {
-            self.by_name.insert((attempt.tenant, name), id);
+            self.by_name.insert((attempt.owner, name), id);
         }
         self.open.push_back(Some(attempt));
         id
@@ -204,7 +212,7 @@ impl Attempts {
     /// latest ones.
     pub(crate) fn rename(&mut self, session: Option<Token>, message: Option<Token>, id: AttemptId) {
         let Some(attempt) = self.get_mut(id) else { return };
-        let tenant = attempt.tenant;
+        let tenant = attempt.owner;
         let before = [
             session.and_then(|name| attempt.session.replace(name)),
             message.and_then(|name| attempt.message.replace(name)),
@@ -297,7 +305,7 @@ impl Attempts {
             self.by_number.remove(&number);
         }
         for name in [attempt.session, attempt.message].into_iter().flatten() {
-            self.forget_name(attempt.tenant, name, id);
+            self.forget_name(attempt.owner, name, id);
         }
     }
 }

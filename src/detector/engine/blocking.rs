@@ -6,8 +6,8 @@ use super::{Due, Effect, Engine};
 use crate::detector::episode::{Accused, BlockEvent, Cover, EpisodeId, Opening, Phase, Wanted};
 use crate::detector::trie::{Place, TenantIx};
 use crate::model::{
-    Activity, Block, BlockAction, BlockChange, DAY, EntityKey, Explanation, FindingKind, HOUR, Level, Prefix,
-    RecommendedAction, Region,
+    Activity, Block, BlockAction, BlockChange, DAY, Explanation, FindingKind, HOUR, Level, Prefix, RecommendedAction,
+    Region,
 };
 use crate::number_plan;
 
@@ -31,12 +31,16 @@ impl Engine {
 
     /// The same for any region whose own prefixes have `region_digits` or more.
     pub(super) fn may_block_in(&self, prefix: Prefix, tenant: TenantIx, region: Region, region_digits: u8) -> bool {
-        let name = &self.tenants[usize::from(tenant)].name;
+        let known = &self.tenants[usize::from(tenant)];
         let foreign = number_plan::NumberPlan::shared()
             .sole_region(prefix)
             .is_some_and(|r| r != region);
         let shared = prefix.len() < usize::from(region_digits);
-        !foreign && !shared && !self.safelist.touches(name, prefix, self.now)
+        !foreign
+            && !shared
+            && !self
+                .safelist
+                .touches(&known.name, known.app.as_deref(), prefix, self.now)
     }
 
     /// Blocks every prefix that may be blocked, under one finding; whether any was.
@@ -114,11 +118,7 @@ impl Engine {
         let moved_from = self
             .episodes
             .latest_block_of(tenant, self.now - self.tuning.contagion_ms);
-        let key = EntityKey {
-            tenant: self.tenants[usize::from(tenant)].name.clone(),
-            app: None,
-            prefix: Some(prefix),
-        };
+        let key = self.key_of(tenant, Some(prefix));
         let episode = self.episodes.open(Opening {
             key,
             tenant: Some(tenant),
@@ -203,7 +203,7 @@ impl Engine {
             if self.blocks.remove(tenant, accused.prefix).is_some() {
                 effects.push(Effect::Block(
                     self.now,
-                    BlockChange::Delete(self.block_key(tenant, accused.prefix)),
+                    BlockChange::Delete(self.key_of(tenant, Some(accused.prefix))),
                 ));
             }
         }
@@ -219,14 +219,6 @@ impl Engine {
         above.extend([attempt.region_place(), Place::Root(tenant)]);
         let inside = |place: &Place| matches!(place, Place::Range(t, p, _) if *t == tenant && prefix.covers(*p));
         self.tenants[usize::from(tenant)].hold.forget(inside, at, &above);
-    }
-
-    pub(super) fn block_key(&self, tenant: TenantIx, prefix: Prefix) -> EntityKey {
-        EntityKey {
-            tenant: self.tenants[usize::from(tenant)].name.clone(),
-            app: None,
-            prefix: Some(prefix),
-        }
     }
 
     pub(super) fn publish_block(&mut self, tenant: TenantIx, prefix: Prefix, effects: &mut Vec<Effect>) {
@@ -253,7 +245,7 @@ impl Engine {
             } else {
                 confidence(episode.log_e_total)
             },
-            key: self.block_key(tenant, prefix),
+            key: self.key_of(tenant, Some(prefix)),
         };
         effects.push(Effect::Block(self.now, BlockChange::Put(block)));
     }
@@ -299,7 +291,7 @@ impl Engine {
     pub(super) fn drop_range(&mut self, tenant: TenantIx, prefix: Prefix, id: EpisodeId, effects: &mut Vec<Effect>) {
         effects.push(Effect::Block(
             self.now,
-            BlockChange::Delete(self.block_key(tenant, prefix)),
+            BlockChange::Delete(self.key_of(tenant, Some(prefix))),
         ));
         let Some(episode) = self.episodes.get_mut(id) else {
             return;

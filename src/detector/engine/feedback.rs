@@ -2,6 +2,8 @@
 
 use super::blocking::VERDICT_SAFE_MS;
 use super::{Effect, Engine};
+use crate::detector::episode::protects;
+use crate::detector::trie::TenantIx;
 use crate::model::log::FeedbackRecord;
 use crate::model::{Audit, Feedback, FindingUid, Prefix};
 
@@ -21,7 +23,7 @@ impl Engine {
             } => {
                 let done = if *put {
                     self.safelist.put(tenant, app, *prefix, *expires_at);
-                    self.lift_touching(tenant, *prefix, effects);
+                    self.lift_touching(tenant, app, *prefix, effects);
                     true
                 } else {
                     self.safelist.delete(tenant, app, *prefix)
@@ -54,7 +56,7 @@ impl Engine {
         let Some((id, key)) = self.episodes.by_uid(uid) else {
             return;
         };
-        let tenant_name = key.tenant.clone();
+        let (tenant_name, app) = (key.tenant.clone(), key.app.clone());
         let verdict = if true_positive {
             "true_positive"
         } else {
@@ -78,7 +80,8 @@ impl Engine {
         let tenant = episode.tenant;
         let until = self.now + VERDICT_SAFE_MS;
         for prefix in prefixes {
-            self.safelist.put(&tenant_name, "*", prefix, Some(until));
+            self.safelist
+                .put(&tenant_name, app.as_deref().unwrap_or("*"), prefix, Some(until));
             if let Some(tenant) = tenant
                 && self.blocks.remove(tenant, prefix).is_some()
             {
@@ -88,14 +91,19 @@ impl Engine {
         self.close_episode(id, effects);
     }
 
-    /// Lifts blocks that a new safe-list entry touches.
-    fn lift_touching(&mut self, tenant: &str, safe: Prefix, effects: &mut Vec<Effect>) {
-        let Some(ix) = self.names.known_tenant(tenant) else {
-            return;
-        };
-        for (prefix, id) in self.blocks.touching(ix, safe) {
-            self.blocks.remove(ix, prefix);
-            self.drop_range(ix, prefix, id, effects);
+    /// Lifts blocks that a new safe-list entry touches: the tenant's, and those of
+    /// its apps that are judged apart.
+    fn lift_touching(&mut self, tenant: &str, app: &str, safe: Prefix, effects: &mut Vec<Effect>) {
+        for ix in 0..self.tenants.len() {
+            let known = &self.tenants[ix];
+            if known.name != tenant || !protects(app, known.app.as_deref()) {
+                continue;
+            }
+            let ix = ix as TenantIx;
+            for (prefix, id) in self.blocks.touching(ix, safe) {
+                self.blocks.remove(ix, prefix);
+                self.drop_range(ix, prefix, id, effects);
+            }
         }
     }
 

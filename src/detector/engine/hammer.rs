@@ -19,7 +19,12 @@ impl Engine {
             return;
         };
         let app = &self.apps[attempt.app as usize];
-        if !self.tuning.enabled.hammering || !attempt.free || !app.verifies() || app.health.is_stalled() {
+        if !self.tuning.enabled.hammering
+            || !attempt.free
+            || attempt.is_apart()
+            || !app.verifies()
+            || app.health.is_stalled()
+        {
             return;
         }
         let now = self.now;

@@ -84,6 +84,7 @@ impl Engine {
         let known = &self.tenants[usize::from(tenant)];
         let attempt = self.attempt_at(tenant, subject);
         let apps = || self.apps.iter().filter(|app| app.tenant == tenant);
+        let name = &known.name;
         let mut places: Vec<PlaceView> = attempt
             .ranges()
             .filter(|(_, place)| matches!(place, Place::Range(_, p, _) if p.len() <= subject.prefix.len()))
@@ -91,16 +92,22 @@ impl Engine {
             .collect();
         places.push(self.inspect_place(attempt.region_place(), None, &attempt));
         TenantView {
-            tenant: known.name.clone(),
+            tenant: name.clone(),
+            app: known.app.clone(),
             first_seen: known.first,
-            mode: self.policy.mode_of(&known.name).as_str(),
-            verifies: known.verifies,
+            mode: self.policy.mode_of(name).as_str(),
+            verifies: match known.app {
+                Some(_) => self.apps[attempt.app as usize].verifies(),
+                None => known.verifies,
+            },
             verifications_flow,
             stalled_apps: apps()
                 .filter(|app| app.verifies() && app.health.is_stalled())
                 .map(|app| app.name.clone())
                 .collect(),
-            safelisted: self.safelist.touches(&known.name, subject.prefix, self.now),
+            safelisted: self
+                .safelist
+                .touches(name, known.app.as_deref(), subject.prefix, self.now),
             number: subject.number.map(|token| self.inspect_number(tenant, token)),
             blocks: self.inspect_blocks(tenant, subject.prefix),
             finding: self
@@ -123,10 +130,11 @@ impl Engine {
         let nodes = places.into_iter().chain(wide.map(|(_, place)| place));
         let histories = nodes.filter_map(|place| self.trie.get(place)).map(|node| &node.history);
         // What is usual for new numbers is learned by app: the busiest stands for all.
-        let apps = self.apps.iter().enumerate().filter(|(_, app)| app.tenant == tenant);
+        let apps = self.apps.iter().enumerate().filter(|(_, app)| app.is_under(tenant));
         let app = apps.max_by_key(|(_, app)| app.sends).map_or(0, |(ix, _)| ix as AppIx);
         Attempt {
             tenant,
+            owner: self.apps.get(app as usize).map_or(tenant, |app| app.tenant),
             app,
             opened: self.now,
             event_time: self.now,
@@ -238,8 +246,9 @@ impl Engine {
 
     fn inspect_number(&self, tenant: TenantIx, token: Token) -> NumberView {
         let open = (0..self.apps.len() as AppIx)
-            .filter(|app| self.apps[*app as usize].tenant == tenant)
+            .filter(|app| self.apps[*app as usize].is_under(tenant))
             .filter_map(|app| self.attempts.get(self.attempts.of_number(app, token)?))
+            .filter(|attempt| attempt.tenant == tenant)
             .map(|attempt| OpenAttempt {
                 app: self.apps[attempt.app as usize].name.clone(),
                 opened: attempt.opened,

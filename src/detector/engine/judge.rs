@@ -76,6 +76,12 @@ impl Engine {
             return;
         };
         let mut suspicious = None;
+        // Where nobody verifies, nothing pays back what a busy region gathers by chance.
+        let may_alert = |place: Place| match place {
+            Place::Frontier(..) => false,
+            Place::Region(..) => !attempt.is_apart(),
+            _ => true,
+        };
         let ranges = attempt
             .ranges()
             .filter(|(m, _)| *m <= ACCUSING_CLASS_MAX)
@@ -95,15 +101,17 @@ impl Engine {
                         }
                         (None, _) => {
                             self.besiege(&attempt, Scope::Region);
-                            self.accuse_region(&attempt, effects)
+                            let blocked = self.accuse_region(&attempt, effects);
+                            self.restart_apart(&attempt, blocked);
+                            blocked
                         }
                     };
                     if blocked {
                         return;
                     }
-                    suspicious = suspicious.or(Some(place));
+                    suspicious = suspicious.or(may_alert(place).then_some(place));
                 }
-                Some(Level::Alert) if !matches!(place, Place::Frontier(..)) => suspicious = suspicious.or(Some(place)),
+                Some(Level::Alert) if may_alert(place) => suspicious = suspicious.or(Some(place)),
                 _ => {}
             }
         }

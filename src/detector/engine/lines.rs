@@ -10,7 +10,12 @@ use crate::model::Level;
 impl Engine {
     /// The lines of a place's nulls, as e-values.
     pub(super) fn lines_at(&self, place: Place, attempt: &Attempt, level: Level) -> Lines {
-        let contagion = self.tenants[usize::from(attempt.tenant)].contagion(self.now, &self.tuning);
+        // Where nobody verifies, chance alone would carry busy places over a lower line.
+        let contagion = if attempt.is_apart() && level == Level::Alert {
+            0.0
+        } else {
+            self.tenants[usize::from(attempt.tenant)].contagion(self.now, &self.tuning)
+        };
         // An alert is about a region: a source takes nothing off its lines.
         let scope = self
             .besieged(attempt)

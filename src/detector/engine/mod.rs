@@ -2,6 +2,7 @@
 //! blocks and findings, at its place in log time.
 
 mod accuse;
+mod apart;
 mod attempts;
 mod blocking;
 mod bounds;
@@ -239,7 +240,7 @@ impl Engine {
         let app = self.app_ix(tenant, &event.app, effects);
         match &event.body {
             RoutedBody::Send(send) => {
-                self.on_send(tenant, app, event, send, order, effects);
+                self.on_send(app, event, send, order, effects);
                 self.enforce_limits(tenant, event, send, effects);
             }
             RoutedBody::Verification { session, outcome, .. } => {
@@ -257,7 +258,7 @@ impl Engine {
     }
 
     fn tenant_ix(&mut self, name: &str, effects: &mut Vec<Effect>) -> TenantIx {
-        match self.names.tenant(name) {
+        match self.names.tenant(name, self.tenants.len() as TenantIx) {
             Ok(ix) => ix,
             Err((name, ix)) => {
                 self.tenants.push(Tenant::new(name, self.now, &self.hasher));
@@ -275,6 +276,8 @@ impl Engine {
                     name,
                     tenant,
                     sends: 0,
+                    networks: Vec::new(),
+                    entry: None,
                     verified_since: None,
                     history: super::baseline::History::default(),
                     fresh: super::baseline::Share::default(),

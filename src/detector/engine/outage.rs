@@ -7,7 +7,7 @@ use crate::detector::episode::{Episode, EpisodeId, Opening};
 use crate::detector::evidence::outage::Deliveries;
 use crate::detector::evidence::{PRODUCT_MIN, missing_verification};
 use crate::detector::trie::TenantIx;
-use crate::model::{Activity, DAY, EntityKey, EvidenceItem, FindingKind, Level, Prefix, RecommendedAction, Region};
+use crate::model::{Activity, DAY, EvidenceItem, FindingKind, Level, Prefix, RecommendedAction, Region};
 use crate::number_plan::NumberPlan;
 
 impl Engine {
@@ -83,11 +83,7 @@ impl Engine {
     }
 
     fn open_outage(&mut self, tenant: TenantIx, region: Region, attempt: &Attempt, effects: &mut Vec<Effect>) {
-        let key = EntityKey {
-            tenant: self.tenants[usize::from(tenant)].name.clone(),
-            app: None,
-            prefix: region_prefix(region),
-        };
+        let key = self.key_of(tenant, region_prefix(region));
         // Regions of one calling code share a key: their findings must differ in time.
         if self
             .episodes

@@ -43,7 +43,6 @@ struct Step {
 impl Engine {
     pub(super) fn on_send(
         &mut self,
-        tenant: TenantIx,
         app: AppIx,
         event: &RoutedEvent,
         send: &RoutedSend,
@@ -55,30 +54,33 @@ impl Engine {
         let cost = self.cost(send, region);
         self.apps[app as usize].sends += 1;
         let folded = self.fold_resend(app, event, send, number);
-        self.count_window(tenant, app, number, send, cost, folded.is_none());
+        self.count_window(app, number, send, cost, folded.is_none());
         if let Some(id) = folded {
             if send.status == SendStatus::Sent {
                 self.on_resend(id, effects);
             }
             return;
         }
-        let attempt = self.new_attempt(tenant, app, event, send, number, region, cost);
-        let cover = self.blocks.on_attempt(tenant, attempt.block, attempt.number, self.now);
+        let judged_under = self.judged_under(app, send);
+        let mut attempt = self.new_attempt(judged_under, app, event, send, number, region, cost);
+        let cover = self.cover(&attempt);
         let covered = cover.is_some();
-        if let Some(cover) = cover {
-            self.on_covered(tenant, &attempt, cover, effects);
+        if let Some((entry, cover)) = cover {
+            self.on_covered(entry, &attempt, cover, effects);
         }
-        let mut attempt = attempt;
-        attempt.free = !covered && !self.is_off(&attempt);
+        attempt.free = !covered && !self.is_ignored(&attempt);
         if attempt.free {
             attempt.voter = self.may_vote(&attempt);
             self.expect_delivery(&attempt);
             self.weigh(&mut attempt, send);
-            let health = &mut self.apps[app as usize].health;
-            health.attempt(self.now, region, attempt.conversion);
+            if !attempt.is_apart() {
+                let health = &mut self.apps[app as usize].health;
+                health.attempt(self.now, region, attempt.conversion);
+            }
         }
         attempt.ring = self.remember(&attempt, covered);
-        let silent = attempt.free && send.status == SendStatus::Sent && order.verifications_exist(&event.tenant);
+        let answerable = send.status == SendStatus::Sent && !attempt.is_apart();
+        let silent = attempt.free && answerable && order.verifications_exist(&event.tenant);
         let free = attempt.free;
         let opened = attempt.opened;
         let id = self.attempts.open(attempt);
@@ -138,7 +140,7 @@ impl Engine {
         let verified = before.is_some_and(|before| before.verified);
         known.numbers.put(number.token, Known { at: now, verified });
         let repeat = before.is_some_and(|before| now - before.at < self.tuning.repeat_ms);
-        let missing = send.country.is_none() && send.network.is_none();
+        let missing = !send.tells_of_client();
         let device = match send.device {
             _ if missing => false,
             None => true,
@@ -176,6 +178,7 @@ impl Engine {
         };
         Attempt {
             tenant,
+            owner: self.apps[app as usize].tenant,
             app,
             opened: now,
             event_time: event.time,
@@ -215,17 +218,6 @@ impl Engine {
             slice,
             ring: 0,
         }
-    }
-
-    /// An app that never verifies while the tenant's others do is no sign-up form:
-    /// marketing and notifications follow no honest pattern of digits or numbers.
-    /// Numbers that nobody can hold are a load test.
-    fn is_off(&self, attempt: &Attempt) -> bool {
-        let app = &self.apps[attempt.app as usize];
-        let never_verifies = !app.verifies()
-            && app.sends > self.tuning.unverified_app_sends
-            && self.tenants[usize::from(attempt.tenant)].verifies;
-        never_verifies || number_plan::may_be_fictitious(attempt.block, attempt.digits)
     }
 
     /// The attempt's places with their honest ceilings, narrowest first.

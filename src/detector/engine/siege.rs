@@ -97,7 +97,8 @@ impl Siege {
 impl Engine {
     /// The scope under siege that an attempt lies in.
     pub(super) fn besieged(&self, attempt: &Attempt) -> Option<Scope> {
-        if !self.tuning.enabled.siege {
+        // Whether an app's verifications flow tells nothing of what is judged without.
+        if !self.tuning.enabled.siege || attempt.is_apart() {
             return None;
         }
         let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region)?;

@@ -27,7 +27,8 @@ impl Engine {
     /// Evidence at every source of a free attempt. Returns the narrowest one that is
     /// refuted.
     pub(super) fn weigh_sources(&mut self, attempt: &Attempt, bounds: &Bounds) -> Option<Source> {
-        if !self.tuning.enabled.sources || attempt.repeat {
+        // Approvals alone tell which sources people come from.
+        if !self.tuning.enabled.sources || attempt.repeat || attempt.is_apart() {
             return None;
         }
         let tenant = &self.tenants[usize::from(attempt.tenant)];

@@ -4,7 +4,7 @@
 use super::attempts::{AppIx, Attempt};
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::honest_per_hour;
-use crate::detector::trie::{Place, TenantIx};
+use crate::detector::trie::Place;
 use crate::detector::window::{ClosedWindow, Destination, SendSample};
 use crate::model::log::{NumberRef, RoutedSend};
 use crate::model::{MINUTE, Micros, Prefix, Region, SendStatus, WindowStats};
@@ -17,7 +17,6 @@ const SCORE_MIDDLE: f64 = 8.0;
 impl Engine {
     pub(super) fn count_window(
         &mut self,
-        tenant: TenantIx,
         app: AppIx,
         number: &NumberRef,
         send: &RoutedSend,
@@ -26,7 +25,7 @@ impl Engine {
     ) {
         let region = number.class.region.unwrap_or(Region::WORLD);
         let own = usize::from(number.class.region_digits);
-        let destinations = self.destinations(tenant, region, own, number.block, number.digits);
+        let destinations = self.destinations(app, region, own, number.block, number.digits);
         let sample = SendSample {
             blocked: send.status == SendStatus::Blocked,
             opens_attempt,
@@ -39,7 +38,7 @@ impl Engine {
 
     pub(super) fn verified_window(&mut self, attempt: &Attempt, latency_seconds: f64) {
         let own = usize::from(attempt.calling_digits);
-        let destinations = self.destinations(attempt.tenant, attempt.region, own, attempt.block, attempt.digits);
+        let destinations = self.destinations(attempt.app, attempt.region, own, attempt.block, attempt.digits);
         self.windows
             .on_verified(self.now, attempt.app, &destinations, latency_seconds);
         self.plan_windows();
@@ -48,7 +47,7 @@ impl Engine {
     /// The country, the operator's or number type's range, and the flagged prefix.
     fn destinations(
         &self,
-        tenant: TenantIx,
+        app: AppIx,
         region: Region,
         own: usize,
         block: Prefix,
@@ -58,7 +57,7 @@ impl Engine {
         out.push(Destination::country(Some(region)));
         let operator = block.truncated(own + OPERATOR_DIGITS);
         out.push(Destination::operator(Some(region), operator));
-        if let Some((flagged, _)) = self.blocks.covering(tenant, block)
+        if let Some((_, flagged, _)) = self.standing_over(app, block)
             && flagged.len() > operator.len()
         {
             out.push(Destination::range(Some(region), flagged, digits));
@@ -90,18 +89,19 @@ impl Engine {
 
     fn window_stats(&self, window: &ClosedWindow) -> WindowStats {
         let app = &self.apps[window.app as usize];
-        let tenant = &self.tenants[usize::from(app.tenant)];
+        let entry = self.entry_of(window.app);
+        let tenant = &self.tenants[usize::from(entry)];
         let region = window.destination.region().unwrap_or(Region::WORLD);
         let place = match window.destination.prefix() {
-            None => Place::Region(app.tenant, region),
-            Some(prefix) => Place::Range(app.tenant, prefix, window.destination.digits()),
+            None => Place::Region(entry, region),
+            Some(prefix) => Place::Range(entry, prefix, window.destination.digits()),
         };
         let history = self.history(place);
         let age = self.now - tenant.first;
         let class = place.class().unwrap_or(6);
         let minutes = (window.end - window.start) as f64 / MINUTE as f64;
         let expected_sends = honest_per_hour(&history, class, age, &self.tuning) * minutes / 60.0;
-        let histories = [self.history(Place::Root(app.tenant)), history];
+        let histories = [self.history(Place::Root(entry)), history];
         let conversion = crate::detector::baseline::conversion_lower_bound(histories.iter(), &self.tuning);
         let log_e = self.trie.evidence(place).map_or(0.0, |e| e.log_e(0).max(0.0));
         WindowStats {

@@ -30,10 +30,12 @@ const LATEST_MAX: usize = 32;
 const UNTOLD_MIN: f64 = 4.0;
 const ASNS_MAX: usize = 4_096;
 
-/// One tenant.
+/// One tenant, or one app of a tenant that is judged apart from the others.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Tenant {
     pub(crate) name: CompactString,
+    /// The one app that the entry is about; `None` in a tenant's own entry.
+    pub(crate) app: Option<CompactString>,
     /// Arrival of the first event.
     pub(crate) first: Millis,
     /// Attempts that are no repeats, in all regions.
@@ -123,6 +125,10 @@ pub(crate) struct App {
     pub(crate) name: CompactString,
     pub(crate) tenant: TenantIx,
     pub(crate) sends: u64,
+    /// Different networks that it was used from, as far as they matter.
+    pub(crate) networks: Vec<u64>,
+    /// The entry under which it was judged apart, once it was.
+    pub(crate) entry: Option<TenantIx>,
     /// When the app was first seen to verify.
     pub(crate) verified_since: Option<Millis>,
     pub(crate) fresh: Share,
@@ -137,12 +143,18 @@ impl App {
     pub(crate) fn verifies(&self) -> bool {
         self.verified_since.is_some()
     }
+
+    /// Whether attempts of the app may have been judged under an entry.
+    pub(crate) fn is_under(&self, entry: TenantIx) -> bool {
+        self.tenant == entry || self.entry == Some(entry)
+    }
 }
 
 impl Tenant {
     pub(crate) fn new(name: CompactString, first: Millis, hasher: &crate::detector::Keyed) -> Self {
         Self {
             name,
+            app: None,
             first,
             flow: 0.0,
             missing: Share::default(),
@@ -281,8 +293,8 @@ pub(crate) const NAMES_MAX: usize = 10_000;
 pub(crate) const OTHER: &str = "~other";
 
 impl Names {
-    /// The tenant's index, or the name and index to create it under.
-    pub(crate) fn tenant(&mut self, name: &str) -> Result<TenantIx, (CompactString, TenantIx)> {
+    /// The tenant's index, or the name and index to create it under, which is `next`.
+    pub(crate) fn tenant(&mut self, name: &str, next: TenantIx) -> Result<TenantIx, (CompactString, TenantIx)> {
         if let Some(&ix) = self.tenants.get(name) {
             return Ok(ix);
         }
@@ -290,9 +302,8 @@ impl Names {
         if let Some(&ix) = self.tenants.get(name) {
             return Ok(ix);
         }
-        let ix = self.tenants.len() as TenantIx;
-        self.tenants.insert(name.into(), ix);
-        Err((name.into(), ix))
+        self.tenants.insert(name.into(), next);
+        Err((name.into(), next))
     }
 
     /// The app's index, or the name and index to create it under.
@@ -314,7 +325,7 @@ impl Names {
         self.tenants.len() + self.apps.len() >= NAMES_MAX
     }
 
-    /// The index of a tenant that has been seen.
+    /// The index of a tenant that has been seen; not that of an app judged apart.
     pub(crate) fn known_tenant(&self, name: &str) -> Option<TenantIx> {
         self.tenants.get(name).copied()
     }

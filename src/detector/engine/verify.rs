@@ -87,11 +87,11 @@ impl Engine {
             );
             self.learn_shares(&attempt);
             self.learn_latency(&attempt);
-        } else if let Some((prefix, block)) = self.blocks.covering(attempt.tenant, attempt.block) {
+        } else if let Some((entry, prefix, block)) = self.standing_over(attempt.app, attempt.block) {
             if let Some(episode) = self.episodes.get_mut(block.episode) {
                 episode.verified += 1;
             }
-            self.blocks.on_approval(attempt.tenant, prefix);
+            self.blocks.on_approval(entry, prefix);
         }
     }
 

@@ -5,6 +5,6 @@ mod blocks;
 mod episodes;
 mod safelist;
 
-pub(crate) use blocks::{BlockEvent, Blocks, Cover, Phase, Wanted};
+pub(crate) use blocks::{BlockEvent, Blocks, Cover, Phase, StandingBlock, Wanted};
 pub(crate) use episodes::{Accused, Episode, EpisodeId, Episodes, Opening};
-pub(crate) use safelist::Safelist;
+pub(crate) use safelist::{Safelist, protects};

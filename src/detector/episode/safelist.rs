@@ -10,8 +10,13 @@ use crate::model::{Millis, Prefix};
 /// Entries a tenant may have; further ones replace the one that lapses first.
 const ENTRIES_MAX: usize = 10_000;
 
-/// One partition's safe-lists. Entries for one app protect the tenant's other
-/// apps too, since a block is about all of them.
+/// Whether an entry for an app holds against a block of `blocked`, one app or all
+/// of them: one of all apps stops the entry's too.
+pub(crate) fn protects(app: &str, blocked: Option<&str>) -> bool {
+    app == "*" || blocked.is_none_or(|blocked| blocked == app)
+}
+
+/// One partition's safe-lists.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Safelist {
     entries: BTreeMap<CompactString, BTreeMap<(Prefix, CompactString), Option<Millis>>>,
@@ -38,15 +43,16 @@ impl Safelist {
             .is_some_and(|e| e.remove(&(prefix, app.into())).is_some())
     }
 
-    /// Whether the prefix lies within a safe one, or holds one.
-    pub(crate) fn touches(&self, tenant: &str, prefix: Prefix, now: Millis) -> bool {
+    /// Whether the prefix lies within one that is safe from blocks of `app`, one or
+    /// all of them, or holds one.
+    pub(crate) fn touches(&self, tenant: &str, app: Option<&str>, prefix: Prefix, now: Millis) -> bool {
         let Some(entries) = self.entries.get(tenant) else {
             return false;
         };
         entries
             .iter()
             .filter(|(_, expires)| expires.is_none_or(|e| e > now))
-            .any(|((safe, _), _)| safe.covers(prefix) || prefix.covers(*safe))
+            .any(|((safe, of), _)| protects(of, app) && (safe.covers(prefix) || prefix.covers(*safe)))
     }
 }
 
@@ -59,12 +65,22 @@ mod tests {
         let mut list = Safelist::default();
         let p = |n| Prefix::from_digits(n).unwrap();
         list.put("acme", "*", p(4_477_009), Some(Millis(100)));
-        assert!(list.touches("acme", p(44_770_091), Millis(0)));
-        assert!(list.touches("acme", p(4_477), Millis(0)));
-        assert!(!list.touches("acme", p(4_478), Millis(0)));
-        assert!(!list.touches("other", p(4_477_009), Millis(0)));
-        assert!(!list.touches("acme", p(4_477_009), Millis(100)));
+        assert!(list.touches("acme", None, p(44_770_091), Millis(0)));
+        assert!(list.touches("acme", None, p(4_477), Millis(0)));
+        assert!(!list.touches("acme", None, p(4_478), Millis(0)));
+        assert!(!list.touches("other", None, p(4_477_009), Millis(0)));
+        assert!(!list.touches("acme", None, p(4_477_009), Millis(100)));
         assert!(list.delete("acme", "*", p(4_477_009)));
         assert!(!list.delete("acme", "*", p(4_477_009)));
+    }
+    #[test]
+    fn an_entry_for_an_app_holds_against_its_own_blocks_and_those_of_all_apps() {
+        let mut list = Safelist::default();
+        let prefix = Prefix::from_digits(4_477_009).unwrap();
+        list.put("acme", "links", prefix, None);
+        let holds = |app| list.touches("acme", app, prefix, Millis(0));
+        assert!(holds(None) && holds(Some("links")) && !holds(Some("login")));
+        list.put("acme", "*", prefix, None);
+        assert!(list.touches("acme", Some("login"), prefix, Millis(0)));
     }
 }

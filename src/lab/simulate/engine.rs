@@ -11,7 +11,7 @@ use super::innocent::{self, Oddity, Twist, Way};
 use super::overlay::OverlayKind;
 use super::pending::{Blocks, Shelf};
 use super::people::{Habits, client};
-use super::scenario::{AppKind, Scenario};
+use super::scenario::Scenario;
 use super::talk::{Chances, Names, Talk, honest_plan, lag_ms};
 use super::world::World;
 use super::{Campaign, Label, SimEvent};
@@ -313,16 +313,15 @@ impl Simulator {
         let habits = &self.habits[tenant];
         let person = self.users[tenant].somebody(world, tenant, kind, country, rng);
         let home = &world.countries[country];
-        let verifies = kind != AppKind::Marketing;
         let chances = Chances {
             verified: innocent::dipped(conversion(world, kind, country), &twist),
             failure: home.failure,
-            verifies,
+            verifies: kind.verifies(),
             outage: twist.outage,
             pace: stream.pace,
         };
         let plan = honest_plan(world.kind, habits, rng, chances);
-        let client = if verifies {
+        let client = if kind.is_asked() {
             client(
                 world,
                 habits,

@@ -47,7 +47,7 @@ pub(super) fn busyness(kind: WorldKind, app: AppKind, friday: bool, local_ms: i6
     let week = match (app, weekend) {
         (AppKind::Login, true) => 0.75,
         (AppKind::Marketing, true) => 0.5,
-        (AppKind::Signup, true) => 1.1,
+        (AppKind::Signup | AppKind::Link, true) => 1.1,
         (_, true) => 0.9,
         (_, false) => 1.04,
     };
@@ -97,7 +97,7 @@ impl Stream {
         let spec = &tenant.apps[app];
         // Resends are sends as well.
         let sends_per_attempt = match (spec.kind, world.kind) {
-            (AppKind::Marketing, _) => 1.0,
+            (AppKind::Marketing | AppKind::Link, _) => 1.0,
             (_, WorldKind::A) => 1.2,
             (_, WorldKind::B) => 1.24,
         };
@@ -200,7 +200,7 @@ impl Users {
     ) -> Person {
         let count = &mut self.counts[country];
         let new_share = match kind {
-            AppKind::Signup => self.new_share,
+            AppKind::Signup | AppKind::Link => self.new_share,
             AppKind::Marketing => 0.0,
             // People who were invited, imported or came by other ways.
             AppKind::Login | AppKind::Reset => 0.03,
@@ -213,7 +213,7 @@ impl Users {
             let below = |share: u64| index(draw, (*count / share + 1).min(*count) as usize) as u64;
             match kind {
                 // Who signs up once more did so in the last days.
-                AppKind::Signup if chance(rng, 0.85) => *count - 1 - below(60),
+                AppKind::Signup | AppKind::Link if chance(rng, 0.85) => *count - 1 - below(60),
                 // A thirtieth of the users make two thirds of the traffic.
                 AppKind::Login | AppKind::Reset if chance(rng, 0.65) => below(30),
                 _ => below(1),
@@ -229,7 +229,7 @@ pub(super) fn conversion(world: &World, kind: AppKind, country: usize) -> f64 {
     let shift = match kind {
         AppKind::Login => 0.02,
         AppKind::Reset => -0.03,
-        AppKind::Signup | AppKind::Marketing => -0.01,
+        AppKind::Signup | AppKind::Marketing | AppKind::Link => -0.01,
     };
     (base + shift).clamp(0.5, 0.85)
 }

@@ -13,6 +13,8 @@ use super::world::{World, number};
 use crate::model::{Client, DAY, Destination, HOUR, MINUTE, Micros};
 use compact_str::CompactString;
 use rand::Rng as _;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 /// What oddities do to an attempt that is there anyway.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +66,8 @@ pub(super) struct Oddity {
     rng: Rng,
     served: Vec<(usize, f64)>,
     drawn: u64,
+    /// Who is still to be sent to, the last one first, by country.
+    lists: BTreeMap<usize, Vec<Person>>,
     /// The app that added traffic goes through.
     door: (usize, AppKind),
     /// How long that app's people take.
@@ -113,6 +117,7 @@ impl Oddity {
             rng: stream(world.seed, &[81, overlay as u64]),
             served: served.to_vec(),
             drawn: 0,
+            lists: BTreeMap::new(),
             door: (door, tenant.apps[door].kind),
             pace: tenant.apps[door].pace,
         }
@@ -259,16 +264,14 @@ impl Oddity {
         // Beyond all places of the ordinary users: nobody has seen them.
         let place = (1 << 40) + ((self.overlay as u64) << 32) + self.drawn;
         let somebody = match self.kind {
-            InnocentKind::MarketingBlast => {
-                users.somebody(world, self.tenant, AppKind::Marketing, country, &mut self.rng)
-            }
+            InnocentKind::MarketingBlast => self.addressee(world, users, country),
             _ => person(world, self.tenant, country, place),
         };
         let somebody = self.renumber(world, country, somebody);
         let mut chances = Chances {
             verified: conversion(world, kind, country),
             failure: home.failure,
-            verifies: kind != AppKind::Marketing,
+            verifies: kind.verifies(),
             outage: 0.0,
             pace: self.pace,
         };
@@ -285,7 +288,7 @@ impl Oddity {
         let plan = honest_plan(world.kind, habits, &mut self.rng, chances);
         let release = updated(twist, somebody.who);
         let when = (time, release);
-        let client = self.request(world, habits, country, &somebody, when, chances.verifies);
+        let client = self.request(world, habits, country, &somebody, when, kind.is_asked());
         Talk {
             tenant: self.tenant,
             app,
@@ -301,6 +304,27 @@ impl Oddity {
             next_round: 0,
             plan,
         }
+    }
+
+    /// Whom a blast is sent to next; from a sorted list in the order of numbers.
+    fn addressee(&mut self, world: &World, users: &mut Users, country: usize) -> Person {
+        let (tenant, rng) = (self.tenant, &mut self.rng);
+        if !self.spec.sorted {
+            return users.somebody(world, tenant, AppKind::Marketing, country, rng);
+        }
+        let share = match self.spec.country {
+            Some(_) => 1.0,
+            None => self.served.iter().find(|s| s.0 == country).map_or(0.0, |s| s.1),
+        };
+        let length = self.spec.rate * share * (self.end - self.start) as f64 / 1_000.0;
+        let list = self.lists.entry(country).or_insert_with(|| {
+            let all = (0..=length as u64).map(|_| users.somebody(world, tenant, AppKind::Marketing, country, rng));
+            let mut list: Vec<Person> = all.collect();
+            list.sort_by_key(|person| Reverse(person.number));
+            list
+        });
+        list.pop()
+            .unwrap_or_else(|| users.somebody(world, tenant, AppKind::Marketing, country, rng))
     }
 
     fn draw_country(&mut self) -> usize {

@@ -155,6 +155,8 @@ pub struct InnocentSpec {
     pub share: f64,
     /// By how long something is late or shifted.
     pub delay_ms: i64,
+    /// Whether numbers come in ascending order.
+    pub sorted: bool,
 }
 
 /// Names of attacks.

@@ -30,7 +30,11 @@ const ATTACKS: &[(&str, AttackKind)] = &[
 /// Innocent oddities: names, and the keys that each takes.
 pub(super) const INNOCENT: &[(&str, InnocentKind, &[&str])] = &[
     ("launch", InnocentKind::Launch, &["country", "rate"]),
-    ("marketing_blast", InnocentKind::MarketingBlast, &["country", "rate"]),
+    (
+        "marketing_blast",
+        InnocentKind::MarketingBlast,
+        &["country", "rate", "sorted"],
+    ),
     ("carrier_outage", InnocentKind::CarrierOutage, &["country", "share"]),
     ("feed_late", InnocentKind::FeedLate, &["delay"]),
     ("feed_dead", InnocentKind::FeedDead, &[]),
@@ -111,6 +115,7 @@ pub(super) struct RawOverlay {
     factor: Option<f64>,
     share: Option<f64>,
     delay: Option<String>,
+    sorted: Option<bool>,
 }
 
 /// Names of the shipped delays of faked conversions.
@@ -212,6 +217,7 @@ impl RawOverlay {
             ("factor", self.factor.is_some()),
             ("share", self.share.is_some()),
             ("delay", self.delay.is_some()),
+            ("sorted", self.sorted.is_some()),
         ];
         match given.iter().find(|(key, is)| *is && !allowed.contains(key)) {
             Some((key, _)) => Err(format!(
@@ -285,6 +291,7 @@ impl RawOverlay {
         if let Some(text) = &self.delay {
             spec.delay_ms = span("delay", text)?;
         }
+        spec.sorted = self.sorted.unwrap_or(spec.sorted);
         Ok((OverlayKind::Innocent(kind, spec), duration))
     }
 }

@@ -175,6 +175,7 @@ pub(super) fn innocent_preset(kind: InnocentKind) -> (InnocentSpec, i64) {
         factor: 1.0,
         share: 1.0,
         delay_ms: 0,
+        sorted: false,
     };
     match kind {
         InnocentKind::Launch | InnocentKind::UserImport => (base, 8 * HOUR),

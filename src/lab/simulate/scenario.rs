@@ -75,8 +75,22 @@ pub enum AppKind {
     Login,
     /// Forgotten passwords.
     Reset,
-    /// Notifications and marketing: nothing is ever verified.
+    /// Notifications and marketing: nothing is ever verified, and no client asks.
     Marketing,
+    /// A public form that texts a link: people ask, and nothing is ever verified.
+    Link,
+}
+
+impl AppKind {
+    /// Whether its codes are sent back.
+    pub(super) fn verifies(self) -> bool {
+        !matches!(self, Self::Marketing | Self::Link)
+    }
+
+    /// Whether people ask for its messages, each from his client.
+    pub(super) fn is_asked(self) -> bool {
+        self != Self::Marketing
+    }
 }
 
 /// One application of a tenant.
@@ -172,6 +186,7 @@ builtin!(
     "innocent-records-b",
     "innocent-traffic-a",
     "innocent-traffic-b",
+    "link-form",
     "low-and-slow",
     "many-ranges",
     "million",
