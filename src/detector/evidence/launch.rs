@@ -21,6 +21,8 @@ const NEAR_HONEST: f64 = 0.8;
 const NEAR_ATTACK: f64 = 0.25;
 /// Rates over the asserted ones that the bets assume, in equal parts.
 const SURGES: [f64; 2] = [4.0, 40.0];
+/// What one gap may be worth at most: honest crowds come in clusters.
+const GAP_MAX: f64 = 7.4;
 
 /// Against a launch: `elsewhere` attempts of the thousand missed this hundred
 /// since the last visit, and whether the present attempt counts as a hit.
@@ -59,10 +61,11 @@ pub(crate) fn is_near(a: Prefix, b: Prefix) -> bool {
 
 /// Against a rate of at most `per_second`: the gap since the last visit.
 fn rate(per_second: f64, gap_seconds: f64) -> f64 {
-    SURGES
+    let sum: f64 = SURGES
         .iter()
         .map(|surge| surge * libm::exp(-(surge - 1.0) * per_second * gap_seconds) / SURGES.len() as f64)
-        .sum()
+        .sum();
+    sum.min(GAP_MAX)
 }
 
 /// Against a launch in a range of class m: it reaches a small share an hour.
