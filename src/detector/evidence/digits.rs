@@ -124,6 +124,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn a_launch_in_a_known_country_goes_where_people_live() {
+        let tuning = Tuning::default();
+        let ceiling = |class, seen, region| Bets::of_range(class, seen, region, &tuning).launch.unwrap().ceiling;
+        assert_eq!(ceiling(4, 0.12, 0.0), 0.48, "a country never seen");
+        assert_eq!(ceiling(4, 1e-4, 300.0), 0.48);
+        assert!(
+            (ceiling(4, 1e-4, 50_000.0) - 0.048).abs() < 1e-12,
+            "nobody was seen there"
+        );
+        assert!((ceiling(4, 0.01, 50_000.0) - 0.2).abs() < 1e-12, "lived in");
+        assert_eq!(ceiling(4, 0.3, 50_000.0), 0.48);
+    }
+
     proptest! {
         #[test]
         fn the_mean_is_at_most_one_below_the_ceiling(ceiling in 1e-6f64..0.99, part in 0.0f64..=1.0, margin in 1.0f64..4.0) {
