@@ -1,4 +1,5 @@
 //! A scenario's events, folded by the detector.
+#![allow(dead_code)] // not every test needs both
 
 use pumpwatch::detector::{Effect, Policy, Tuning};
 use pumpwatch::lab::fold::Fold;

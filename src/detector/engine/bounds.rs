@@ -3,7 +3,6 @@
 
 use super::Engine;
 use super::attempts::Attempt;
-use super::siege::Scope;
 use crate::detector::evidence::{Evidence, Ratios, attributes};
 use crate::detector::trie::Place;
 use crate::detector::tuning::Tuning;
@@ -111,12 +110,7 @@ impl Engine {
         let Some(scope) = self.besieged(attempt) else {
             return Lead::default();
         };
-        let place = Self::scope_place(attempt, scope);
-        let evidence = match scope {
-            Scope::Source(_) => self.sources.evidence(place),
-            Scope::Region | Scope::Frontier => self.trie.evidence(place),
-        };
-        let Some(seen) = evidence.map(|e| e.counters) else {
+        let Some(seen) = self.scope_evidence(attempt, scope).map(|e| e.counters) else {
             return Lead::default();
         };
         let known = (seen.attempts - seen.missing).max(1.0);

@@ -25,6 +25,8 @@ const OVERDUE_MIN: f64 = 6.0;
 const SILENCE_MIN_MS: i64 = 3 * MINUTE;
 /// Attempts opened this long before the feed's last event may wait for one that never came.
 const LOOK_BACK_MS: i64 = 3 * MINUTE;
+/// A feed that was silent for longer has failed; shorter lulls come by chance.
+const FAILURE_MS: i64 = LOOK_BACK_MS + 5 * MINUTE;
 /// Expected approvals since the last timely event up to which the feed counts as alive.
 const UNTOLD_MAX: f64 = 2.0;
 /// Share of the expected conversion that is counted on.
@@ -173,6 +175,13 @@ impl FeedHealth {
             .is_some_and(|(from, until)| opened >= from && until.is_none_or(|until| opened < until))
     }
 
+    /// Whether the feed failed for long at any time since `start`: what was gathered
+    /// since then may rest on verifications that never came.
+    pub(crate) fn has_failed_since(&self, start: Millis) -> bool {
+        self.lost
+            .is_some_and(|(from, until)| until.is_none_or(|until| until >= start && until - from >= FAILURE_MS))
+    }
+
     /// Whether silence proves nothing at present.
     pub(crate) fn is_stalled(&self) -> bool {
         self.stalled.is_some()
@@ -280,6 +289,26 @@ mod tests {
             !health.is_fresh_beside(region("UZ"), now),
             "nobody in Germany verifies either"
         );
+    }
+
+    #[test]
+    fn evidence_that_a_long_failure_reaches_into_is_tainted_and_a_lull_taints_none() {
+        let failed = |minutes: i64| {
+            let mut health = FeedHealth::default();
+            let mut now = Millis(1_000 * MINUTE);
+            health.verification(now, now);
+            for i in 0..100 {
+                now = now + SECOND;
+                health.attempt(now, region(["DE", "FR", "US"][i % 3]), 0.5);
+            }
+            assert!(health.is_stalled());
+            let back = Millis((1_000 + minutes) * MINUTE);
+            health.verification(back, back);
+            assert!(!health.has_failed_since(back + 1), "what began later");
+            health.has_failed_since(back - MINUTE)
+        };
+        assert!(failed(240));
+        assert!(!failed(3));
     }
 
     #[test]

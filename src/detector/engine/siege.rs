@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::attempts::Attempt;
+use crate::detector::evidence::Evidence;
 use crate::detector::trie::{Place, Source};
 use crate::model::{HOUR, MINUTE, Millis};
 
@@ -111,7 +112,15 @@ impl Engine {
         };
         // Where nobody ever verified, no silence was held against anything.
         let app = &self.apps[attempt.app as usize];
-        scope.filter(|_| !app.verifies() || app.health.is_fresh_beside(attempt.region, self.now))
+        scope.filter(|scope| !app.verifies() || self.is_witnessed(attempt, *scope))
+    }
+
+    /// Whether the feed of verifications was alive while the evidence against a scope
+    /// came together, and is.
+    fn is_witnessed(&self, attempt: &Attempt, scope: Scope) -> bool {
+        let evidence = self.scope_evidence(attempt, scope);
+        let health = &self.apps[attempt.app as usize].health;
+        health.is_fresh_beside(attempt.region, self.now) && evidence.is_none_or(|e| !health.has_failed_since(e.start))
     }
 
     /// Whether a place may be judged by the lines of a siege: not where people live,
@@ -124,12 +133,12 @@ impl Engine {
         since.attempts < FATES_MIN as u64 || (since.verified as f64) < HONEST_SHARE * since.attempts as f64
     }
 
-    /// Where a scope's evidence is kept.
-    pub(super) fn scope_place(attempt: &Attempt, scope: Scope) -> Place {
+    /// The evidence against a scope of an attempt.
+    pub(super) fn scope_evidence(&self, attempt: &Attempt, scope: Scope) -> Option<&Evidence> {
         match scope {
-            Scope::Region => attempt.region_place(),
-            Scope::Frontier => attempt.frontier_place(),
-            Scope::Source(source) => Place::Source(attempt.tenant, source),
+            Scope::Region => self.trie.evidence(attempt.region_place()),
+            Scope::Frontier => self.trie.evidence(attempt.frontier_place()),
+            Scope::Source(source) => self.sources.evidence(Place::Source(attempt.tenant, source)),
         }
     }
 
