@@ -3,8 +3,7 @@
 
 mod detector_support;
 
-use std::fmt::Write as _;
-
+use detector_support::laid_over;
 use pumpwatch::detector::{Effect, Tuning};
 use pumpwatch::model::{Activity, Finding, FindingKind, HOUR, Level, MINUTE, Millis};
 
@@ -12,16 +11,10 @@ use pumpwatch::model::{Activity, Finding, FindingKind, HOUR, Level, MINUTE, Mill
 /// began.
 fn stalls(kind: &str, median: &str, overlays: &[&str], seed: u64) -> (Vec<Finding>, Millis) {
     let app = format!("apps: [{{name: otp, kind: signup, share: 1, pace: {{median: {median}, sigma: 1.0}}}}]");
-    let mut text = format!(
+    let world = format!(
         "description: test\nworld:\n  kind: {kind}\n  duration: 5d\n  tenants:\n    - {{name: acme, sends_per_day: 20000, home: US, countries: 45, {app}}}\n    - {{name: corner, sends_per_day: 600, home: GB, countries: 15, {app}}}\n"
     );
-    if !overlays.is_empty() {
-        text.push_str("overlays:\n");
-    }
-    for overlay in overlays {
-        writeln!(text, "  - {{{overlay}}}").unwrap();
-    }
-    let (start, effects) = detector_support::fold(&text, seed, Tuning::default());
+    let (start, effects) = detector_support::fold(&laid_over(world, overlays), seed, Tuning::default());
     let found = effects.into_iter().filter_map(|effect| match effect {
         Effect::Finding(f) if f.kind == FindingKind::VerificationFeedStalled => Some(*f),
         _ => None,

@@ -4,23 +4,16 @@
 
 mod detector_support;
 
-use std::fmt::Write as _;
-
+use detector_support::laid_over;
 use pumpwatch::detector::{Effect, Tuning};
 use pumpwatch::model::{Activity, Finding, FindingKind, HOUR, Level, Millis};
 
 /// Outage findings of five days with these overlays, and when the world began.
 fn outages(kind: &str, overlays: &[&str], seed: u64) -> (Vec<Finding>, Millis, usize) {
-    let mut text = format!(
+    let world = format!(
         "description: test\nworld:\n  kind: {kind}\n  duration: 5d\n  tenants:\n    - {{name: acme, sends_per_day: 20000, home: US, countries: 45}}\n    - {{name: corner, sends_per_day: 300, home: GB, countries: 15}}\n"
     );
-    if !overlays.is_empty() {
-        text.push_str("overlays:\n");
-    }
-    for overlay in overlays {
-        writeln!(text, "  - {{{overlay}}}").unwrap();
-    }
-    let (start, effects) = detector_support::fold(&text, seed, Tuning::default());
+    let (start, effects) = detector_support::fold(&laid_over(world, overlays), seed, Tuning::default());
     let blocks = effects.iter().filter(|e| matches!(e, Effect::Block(..))).count();
     let found = effects.into_iter().filter_map(|effect| match effect {
         Effect::Finding(f) if f.kind == FindingKind::DeliveryOutage => Some(*f),

@@ -3,14 +3,15 @@
 
 mod detector_support;
 
-use detector_support::fold_changed;
+use detector_support::{fold_changed, laid_over};
 use pumpwatch::detector::{Effect, Tuning};
 use pumpwatch::model::{Activity, BlockChange, EventBody, Finding, FindingKind, Level, Prefix};
 
 fn scenario(kind: &str, overlay: &str) -> String {
-    format!(
-        "description: test\nworld:\n  kind: {kind}\n  duration: 5d\n  tenants:\n    - {{name: acme, sends_per_day: 8000, home: US, countries: 30}}\noverlays:\n  - {{{overlay}}}\n"
-    )
+    let world = format!(
+        "description: test\nworld:\n  kind: {kind}\n  duration: 5d\n  tenants:\n    - {{name: acme, sends_per_day: 8000, home: US, countries: 30}}\n"
+    );
+    laid_over(world, &[overlay])
 }
 
 /// Findings of pumping and the prefixes that were blocked.

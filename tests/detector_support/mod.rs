@@ -1,10 +1,23 @@
 //! A scenario's events, folded by the detector.
-#![allow(dead_code)] // not every test needs both
+#![allow(dead_code)] // not every test needs all
+
+use std::fmt::Write as _;
 
 use pumpwatch::detector::{Effect, Policy, Tuning};
 use pumpwatch::lab::fold::Fold;
 use pumpwatch::lab::simulate::{Scenario, Simulator};
 use pumpwatch::model::{Event, Millis};
+
+/// A scenario: a world, and what is laid over it.
+pub(crate) fn laid_over(mut world: String, overlays: &[&str]) -> String {
+    if !overlays.is_empty() {
+        world.push_str("overlays:\n");
+    }
+    for overlay in overlays {
+        writeln!(world, "  - {{{overlay}}}").unwrap();
+    }
+    world
+}
 
 /// When a scenario's world began, and everything that the detector said of it.
 pub(crate) fn fold(scenario: &str, seed: u64, tuning: Tuning) -> (Millis, Vec<Effect>) {

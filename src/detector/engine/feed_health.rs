@@ -88,9 +88,7 @@ impl FeedHealth {
     pub(crate) fn attempt(&mut self, now: Millis, region: Region, conversion: f64) {
         *self.expected.entry(region).or_default() += CAUTION * conversion;
         self.untold += CAUTION * conversion;
-        let lately = self.lately.entry(region).or_default();
-        *lately = lately.faded(now);
-        lately.expected += CAUTION * conversion;
+        self.lately(region, now).expected += CAUTION * conversion;
         if self.stalled.is_none() && beside_largest(&self.expected) > EXPECTED_MIN && now - self.last > MINUTE {
             self.stalled = Some(now);
             self.lost = Some((self.last - LOOK_BACK_MS, None));
@@ -139,9 +137,13 @@ impl FeedHealth {
 
     /// A free attempt to a region was approved.
     pub(crate) fn approval(&mut self, now: Millis, region: Region) {
+        self.lately(region, now).seen += 1.0;
+    }
+
+    fn lately(&mut self, region: Region, now: Millis) -> &mut Lately {
         let lately = self.lately.entry(region).or_default();
         *lately = lately.faded(now);
-        lately.seen += 1.0;
+        lately
     }
 
     /// Whether the feed has just shown that it is alive and in time, so that an
@@ -295,14 +297,10 @@ mod tests {
     fn evidence_that_a_long_failure_reaches_into_is_tainted_and_a_lull_taints_none() {
         let failed = |minutes: i64| {
             let mut health = FeedHealth::default();
-            let mut now = Millis(1_000 * MINUTE);
-            health.verification(now, now);
-            for i in 0..100 {
-                now = now + SECOND;
-                health.attempt(now, region(["DE", "FR", "US"][i % 3]), 0.5);
-            }
+            health.verification(Millis(0), Millis(0));
+            silence(&mut health, 100);
             assert!(health.is_stalled());
-            let back = Millis((1_000 + minutes) * MINUTE);
+            let back = Millis(minutes * MINUTE);
             health.verification(back, back);
             assert!(!health.has_failed_since(back + 1), "what began later");
             health.has_failed_since(back - MINUTE)

@@ -13,9 +13,7 @@ use crate::detector::limits::{Breach, Scope, counted_prefix, hold_ms};
 use crate::detector::policy::Limit;
 use crate::detector::trie::{Place, TenantIx};
 use crate::model::log::{NumberRef, RoutedEvent, RoutedSend};
-use crate::model::{
-    Activity, EntityKey, FindingKind, Level, MINUTE, Micros, Millis, Prefix, RecommendedAction, Region,
-};
+use crate::model::{Activity, FindingKind, Level, MINUTE, Micros, Millis, Prefix, RecommendedAction, Region};
 use crate::number_plan::NumberPlan;
 
 /// A block of less than this is over before anybody reads of it.
@@ -107,15 +105,10 @@ impl Engine {
     ) -> Option<(EpisodeId, Activity)> {
         let (number, region) = (culprit.number, culprit.number.class.region);
         let named = named_prefixes(breach.key.scope, number);
-        let name = self.tenants[usize::from(culprit.tenant)].name.clone();
         if !self.limits.standing.has_room(breach.key.limit) {
             return None;
         }
-        let key = EntityKey {
-            tenant: name,
-            app: None,
-            prefix: named.first().copied(),
-        };
+        let key = self.key_of(culprit.tenant, named.first().copied());
         let sample = masked(number.block, number.digits);
         let text = breach.sentence(limit, &sample, region);
         let now = self.now;

@@ -101,11 +101,7 @@ impl Engine {
     /// A tenant's month has cost more than its budget: one finding, until the month
     /// is over.
     pub(super) fn on_overrun(&mut self, tenant: TenantIx, overrun: Overrun, effects: &mut Vec<Effect>) {
-        let key = EntityKey {
-            tenant: self.tenants[usize::from(tenant)].name.clone(),
-            app: None,
-            prefix: None,
-        };
+        let key = self.key_of(tenant, None);
         let text = format!(
             "Tenant {} has spent {:.2} {currency} in {}; its monthly budget is {:.2} {currency}",
             key.tenant,

@@ -220,9 +220,9 @@ impl Engine {
         }
     }
 
-    /// The attempt's places with their honest ceilings, narrowest first.
-    fn steps(&mut self, attempt: &Attempt) -> Vec<Step> {
-        let region = self.trie.touch(attempt.region_place()).history.attempts();
+    /// The attempt's places with their honest ceilings, narrowest first; its region
+    /// has `region` attempts in history.
+    fn steps(&mut self, attempt: &Attempt, region: f64) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::with_capacity(5);
         for (class, place) in attempt.ranges().rev() {
             let history = self.trie.touch(place).history;
@@ -240,8 +240,8 @@ impl Engine {
 
     /// Whether it returns to a narrow range in which nobody was ever seen before
     /// today, in a region that is well known.
-    fn is_at_frontier(&self, attempt: &Attempt, steps: &[Step]) -> bool {
-        if self.history(attempt.region_place()).attempts() < FRONTIER_HISTORY_MIN {
+    fn is_at_frontier(&self, steps: &[Step], region: f64) -> bool {
+        if region < FRONTIER_HISTORY_MIN {
             return false;
         }
         steps
@@ -282,13 +282,13 @@ impl Engine {
     /// Evidence at every place of a free attempt.
     fn weigh(&mut self, attempt: &mut Attempt, send: &RoutedSend) {
         let bounds = self.bounds(attempt);
-        let steps = self.steps(attempt);
-        let region = self.history(attempt.region_place()).attempts();
+        let region = self.trie.touch(attempt.region_place()).history.attempts();
+        let steps = self.steps(attempt, region);
         let age = self.now - self.tenants[usize::from(attempt.tenant)].first;
         let flow = self.tenants[usize::from(attempt.tenant)]
             .region(attempt.region, &self.hasher)
             .flow;
-        attempt.frontier = self.tuning.enabled.frontier && !attempt.repeat && self.is_at_frontier(attempt, &steps);
+        attempt.frontier = self.tuning.enabled.frontier && !attempt.repeat && self.is_at_frontier(&steps, region);
         let thousand = steps.iter().find(|s| s.class == 3).map(|s| s.place);
         let thousand_flow = thousand.and_then(|p| self.trie.evidence(p)).map(|e| e.visits);
         attempt.attributes.suspect = self.is_suspect(&steps, region, flow);
