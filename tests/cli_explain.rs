@@ -138,6 +138,14 @@ fn a_number_is_explained_inside_and_outside_a_block() {
     assert!(inside.contains(&format!("{range} is blocked since 2026-")), "{inside}");
     assert!(inside.contains(&format!("by finding {}", world.uid())), "{inside}");
     assert_eq!(world.said(&range, "state", &[]), inside);
+    // What was refuted then is told before what stands now.
+    let (then, now) = inside.split_once("Places at present").unwrap();
+    assert!(
+        then.contains(&format!("The accusation of finding {}", world.uid())),
+        "{inside}"
+    );
+    assert!(then.contains("refuted") && !then.contains("stands"), "{inside}");
+    assert!(now.contains("of the nats asked for now"), "{inside}");
     insta::assert_snapshot!("blocked_range", masked(&inside));
 
     // The same at the moment before the campaign.

@@ -224,6 +224,7 @@ fn every_refusal_says_what_to_change() {
         "limits: [{name: a, destination_country_code_filter: {allow: [UK, USA]}}, {name: a, destination_country_code_filter: {deny: []}}]",
         "limits: [{name: a, destination_country_code_filter: {allow: [US], deny: [us]}}]",
         "limits: [{name: 'a b', time_window: 1m, user_agent_anomaly_threshold: 80, ip_geo_variance_score: 0, per: asn}]",
+        "limits: [{name: a, time_window: 1m, user_agent_anomaly_threshold: 1, ip_geo_variance_score: 1.0, per: country}]",
         "privacy: {key: {file: missing.key}}",
         "state: {max_bytes: 1MiB, dir: ''}",
         "http: {listen: 0.0.0.0:8080}",

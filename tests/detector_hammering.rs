@@ -1,6 +1,8 @@
 //! The block of a hammered number: its hundred is shut for hours, not days, and only
 //! while that number is sent to.
 
+mod detector_support;
+
 use pumpwatch::detector::{Effect, Policy, Tuning};
 use pumpwatch::lab::fold::Fold;
 use pumpwatch::lab::simulate::{Scenario, Simulator};
@@ -59,8 +61,15 @@ fn a_hundred_is_blocked_no_longer_than_its_number_is_hammered() {
     let [(last, only)] = &gone[..] else { panic!("{gone:?}") };
     assert!(only == key && *last - start < 9 * HOUR, "{last}");
     let found = effects.iter().filter_map(|effect| match effect {
-        Effect::Finding(finding) if finding.level == Level::Block => Some(finding.evidence.as_slice()),
+        Effect::Finding(finding) if finding.level == Level::Block => Some(finding),
         _ => None,
     });
-    assert!(found.flatten().any(|item| item.family == "hammering"));
+    let evidence = found.clone().flat_map(|finding| &finding.evidence);
+    assert!(evidence.into_iter().any(|item| item.family == "hammering"));
+    // A launch or an enrolment makes nobody ask again.
+    for finding in found {
+        let names: Vec<&str> = finding.explanations.iter().map(|e| e.name.as_str()).collect();
+        assert_eq!(names, ["nothing_unusual", "outage"]);
+        detector_support::reconcile(finding);
+    }
 }

@@ -50,5 +50,6 @@ fn by_the_shipped_curve_alone_they_would_look_like_one() {
     let mut tuning = Tuning::default();
     tuning.enabled.learned_latency = false;
     let found: usize = (1..=2).map(|seed| found(SLOW, seed, tuning.clone()).len()).sum();
-    assert!(found > 10, "{found}");
+    // Each alert is told once, and again only where more has come.
+    assert!(found > 5, "{found}");
 }

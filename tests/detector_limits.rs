@@ -76,6 +76,8 @@ impl World {
                 }),
                 client: Client {
                     ip: Some("203.0.113.7".parse().unwrap()),
+                    asn: Some(64_500),
+                    device: Some("d-81c2".into()),
                     country: Some(region("UZ")),
                     ..Client::default()
                 },
@@ -282,6 +284,78 @@ fn limits_broken_by_the_same_send_have_findings_of_their_own_or_share_one_identi
 }
 
 #[test]
+fn a_finding_names_the_limit_what_broke_it_and_all_that_it_cost() {
+    use pumpwatch::model::{BrokenLimit, LimitedParty, RecommendedAction};
+    let mut world = World::with_limits(vec![
+        frequency("per-address", LimitScope::Ip, 10, 3),
+        frequency("per-as", LimitScope::Asn, 10, 3),
+        frequency("per-device", LimitScope::Device, 10, 3),
+    ]);
+    for i in 0..6 {
+        world.send(start() + i * SECOND, UZ + 1_000 * i as u64, SendStatus::Sent);
+    }
+    let found = world.findings(FindingKind::LimitExceeded);
+    let (first, last) = (&found[0], found.last().unwrap());
+    assert_eq!(
+        (first.activity, first.key.to_string().as_str()),
+        (Activity::Create, "acme|*|*")
+    );
+    assert_eq!(first.uid, last.uid, "of one moment, under one key");
+    let broken = |name: &str, by: LimitedParty| BrokenLimit {
+        name: name.into(),
+        by: Some(by),
+    };
+    assert_eq!(
+        first.limits,
+        [broken("per-address", LimitedParty::Address("203.0.113.0/24".into()))]
+    );
+    assert_eq!(first.region, None, "a client's messages go anywhere");
+    assert_eq!(first.recommended_action, RecommendedAction::RequireCaptcha);
+    assert_eq!(last.limits.len(), 3);
+    assert_eq!(last.limits[1], broken("per-as", LimitedParty::Asn(64_500)));
+    let LimitedParty::Device(device) = last.limits[2].by.clone().unwrap() else {
+        panic!("{:?}", last.limits);
+    };
+    for sentence in [
+        "Limit per-address: 4 sends from one client address of 203.0.113.0/24 within 10m, 3 are allowed",
+        "Limit per-as: 4 sends from AS64500 within 10m, 3 are allowed",
+        &format!("Limit per-device: 4 sends from device {device} within 10m, 3 are allowed"),
+    ] {
+        assert!(last.message.contains(sentence), "{}", last.message);
+        assert!(last.evidence.iter().any(|item| item.text == sentence));
+    }
+    assert_eq!((first.loss, first.start_time), (Micros(4 * 500_000), start()));
+    assert!(!format!("{last:?}").contains("203.0.113.7"));
+    // Every further send counts once, however many limits it breaks.
+    world.fold.tell_time(start() + 11 * MINUTE, &mut world.effects);
+    let closed = world.findings(FindingKind::LimitExceeded).pop().unwrap();
+    assert_eq!(
+        (closed.activity, closed.attempts, closed.loss),
+        (Activity::Close, 6, Micros(6 * 500_000))
+    );
+}
+
+#[test]
+fn clients_that_break_a_limit_at_different_times_have_findings_of_their_own() {
+    let mut world = World::with_limits(vec![frequency("per-number", LimitScope::Number, 10, 1)]);
+    for number in [UZ, UZ + 500] {
+        for i in 0..2 {
+            world.send(start() + (number - UZ) as i64 + i, number, SendStatus::Sent);
+        }
+    }
+    let found = world.findings(FindingKind::LimitExceeded);
+    assert_eq!(found.len(), 2);
+    assert!(
+        found
+            .iter()
+            .all(|f| f.activity == Activity::Create && f.limits.len() == 1)
+    );
+    assert_ne!(found[0].uid, found[1].uid);
+    assert_ne!(found[0].limits, found[1].limits);
+    assert_eq!(found[0].region, Some(region("UZ")));
+}
+
+#[test]
 fn a_flood_of_broken_limits_opens_so_many_findings_and_no_more() {
     let mut world = World::with_limits(vec![frequency("per-number", LimitScope::Number, 10, 1)]);
     for i in 0..2_000 {
@@ -327,6 +401,17 @@ fn a_months_budget_is_told_once_and_blocked_messages_cost_nothing() {
         (found[0].level, found[0].key.to_string().as_str()),
         (Level::Alert, "acme|*|*")
     );
+    let [item] = &found[0].evidence[..] else {
+        panic!("{:?}", found[0].evidence);
+    };
+    assert_eq!(
+        (item.observed, item.expected, &item.text),
+        (2.5, 2.0, &found[0].message)
+    );
+    assert_eq!(
+        (found[0].loss, found[0].start_time),
+        (Micros(500_000), start() + MINUTE)
+    );
     let december = Millis::parse_rfc3339("2026-12-01T00:00:00Z").unwrap();
     for i in 0..5 {
         world.send(december + i, UZ, SendStatus::Sent);
@@ -334,6 +419,41 @@ fn a_months_budget_is_told_once_and_blocked_messages_cost_nothing() {
     let activities: Vec<Activity> = told(&world).iter().map(|f| f.activity).collect();
     assert_eq!(activities, [Activity::Create, Activity::Close, Activity::Create]);
     assert_eq!(told(&world)[1].time, december);
+}
+
+#[test]
+fn a_raised_budget_is_told_again_once_it_is_passed() {
+    let policy = |units: i64| {
+        let monthly_budget = Some(Money {
+            micros: Micros(units * 1_000_000),
+            currency: Currency::USD,
+        });
+        let tenant = TenantPolicy {
+            monthly_budget,
+            ..TenantPolicy::default()
+        };
+        Policy {
+            tenants: BTreeMap::from([("acme".into(), tenant)]),
+            ..Policy::default()
+        }
+    };
+    let mut world = World::new(&policy(2));
+    for i in 0..5 {
+        world.send(start() + i, UZ, SendStatus::Sent);
+    }
+    let bytes = world.fold.to_snapshot(&mut world.effects);
+    world.fold = Fold::from_snapshot(&bytes, Some(&policy(3)), &Tuning::default(), None, &mut world.effects).unwrap();
+    world.fold.tell_time_after(1);
+    for i in 5..10 {
+        world.send(start() + i, UZ, SendStatus::Sent);
+    }
+    let found = world.findings(FindingKind::BudgetExceeded);
+    let activities: Vec<Activity> = found.iter().map(|f| f.activity).collect();
+    assert_eq!(activities, [Activity::Create, Activity::Close, Activity::Create]);
+    assert_eq!(
+        found[2].message,
+        "Tenant acme has spent 3.50 USD in 2026-11; its monthly budget is 3.00 USD"
+    );
 }
 
 #[test]

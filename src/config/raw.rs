@@ -257,13 +257,14 @@ pub(super) struct RawLimit {
     /// Countries that may, or may not, be sent to.
     #[serde(default)]
     pub destination_country_code_filter: Option<RawCountries>,
-    /// Share of one user agent in the window above which it is odd; above 0, at most 1.
+    /// Share of one user agent in the window above which it is odd; above 0, below 1.
     #[serde(default)]
-    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub user_agent_anomaly_threshold: Option<f64>,
-    /// Share of sends whose client's country is not the number's; above 0, at most 1.
+    /// Share of sends whose client's country is not the number's, above which it is too
+    /// large; above 0, below 1.
     #[serde(default)]
-    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub ip_geo_variance_score: Option<f64>,
 }
 

@@ -332,12 +332,17 @@ fn validate_budget(
     })
 }
 
-/// A share above 0 and at most 1.
+/// A share that a limit allows: above 0 and below 1, since nothing is more than all.
 pub(super) fn share(path: &str, value: f64, problems: &mut Problems) {
-    if !(value > 0.0 && value <= 1.0) {
+    if value == 1.0 {
         problems.add(
             path,
-            format!("is {value}, but a share must be above 0 and at most 1, as in 0.8"),
+            "is 1, but no share is above that, so the limit would never be broken; write less, as in 0.95",
+        );
+    } else if !(value > 0.0 && value < 1.0) {
+        problems.add(
+            path,
+            format!("is {value}, but a share must be above 0 and below 1, as in 0.8"),
         );
     }
 }

@@ -76,6 +76,8 @@ pub struct TenantView {
     pub stalled_apps: Vec<CompactString>,
     /// Whether the tenant's safe-list forbids a block here.
     pub safelisted: bool,
+    /// The entry of the safe-list that forbids it.
+    pub safe_entry: Option<String>,
     /// The number itself; only where one number was asked about.
     pub number: Option<NumberView>,
     /// Blocks that cover the subject or lie in it, in order of prefix.
@@ -160,6 +162,8 @@ pub struct FindingView {
 pub struct PlaceView {
     /// The range; `None` for the region.
     pub prefix: Option<String>,
+    /// What the safe-list holds here, or around it: a block of all of it is forbidden.
+    pub safe_entry: Option<String>,
     /// Digits that the range leaves open; `None` for the region.
     pub open_digits: Option<u8>,
     /// Whether it may accuse by itself: the widest ranges only lead to others.

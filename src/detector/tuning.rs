@@ -87,6 +87,9 @@ pub struct Tuning {
     pub sibling: f64,
     /// Time to live of a block: share of an expected honest send's waiting time.
     pub ttl_share: f64,
+    /// Share of the time that the honest rate allows for which a prefix is blocked at
+    /// first; each recurrence doubles it.
+    pub ttl_first: f64,
     /// Shortest and longest time to live.
     pub ttl_min_ms: i64,
     /// See `ttl_min_ms`.
@@ -116,10 +119,14 @@ pub struct Enabled {
     pub device: bool,
     pub validity: bool,
     pub volume: bool,
+    pub seasons: bool,
+    pub anchor: bool,
+    pub votes: bool,
     pub regularity: bool,
     pub suspects: bool,
     pub sources: bool,
     pub receipts: bool,
+    pub patience: bool,
     pub outage_findings: bool,
     pub hammering: bool,
     pub outage_null: bool,
@@ -148,10 +155,14 @@ impl Default for Enabled {
             device: true,
             validity: true,
             volume: true,
+            seasons: true,
+            anchor: true,
+            votes: true,
             regularity: true,
             suspects: true,
             sources: true,
             receipts: true,
+            patience: true,
             outage_findings: true,
             hammering: true,
             outage_null: true,
@@ -219,6 +230,7 @@ impl Default for Tuning {
             attempts_min_siege: 0.9,
             sibling: 3.0,
             ttl_share: 0.5,
+            ttl_first: 0.5,
             ttl_min_ms: 2 * HOUR,
             ttl_max_ms: 2 * DAY,
             ttl_country_ms: 2 * HOUR,

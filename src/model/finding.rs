@@ -207,6 +207,55 @@ pub struct EvidenceItem {
     pub text: String,
 }
 
+/// A limit of the user's own that was broken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokenLimit {
+    /// Its name.
+    pub name: CompactString,
+    /// What broke it; nothing where it counts ranges or countries apart, which the
+    /// finding names itself.
+    pub by: Option<LimitedParty>,
+}
+
+/// What a limit counts apart beside ranges and countries, as far as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LimitedParty {
+    /// Messages to one number, its last digits hidden.
+    Number(String),
+    /// One client address, by its network: a /24 or a /48.
+    Address(String),
+    /// One device, by the first digits of its keyed hash.
+    Device(String),
+    /// An autonomous system.
+    Asn(u32),
+}
+
+impl LimitedParty {
+    /// Whether it is a client, and not whom the messages go to.
+    pub fn is_client(&self) -> bool {
+        !matches!(self, Self::Number(_))
+    }
+
+    /// What it is called where a name alone is wanted.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Number(name) | Self::Address(name) | Self::Device(name) => name.clone(),
+            Self::Asn(asn) => format!("AS{asn}"),
+        }
+    }
+}
+
+impl std::fmt::Display for LimitedParty {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "one number ({number})"),
+            Self::Address(network) => write!(f, "one client address of {network}"),
+            Self::Device(device) => write!(f, "device {device}"),
+            Self::Asn(asn) => write!(f, "AS{asn}"),
+        }
+    }
+}
+
 /// One record of the alerts topic, before rendering.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
@@ -247,9 +296,15 @@ pub struct Finding {
     /// Where each innocent explanation stood at the accusation; empty where none was
     /// weighed.
     pub explanations: Vec<Explanation>,
-    /// Attempts seen in the accused ranges since the evidence began.
+    /// The limits that were broken: the one that opened the episode first. Empty for
+    /// every other kind.
+    pub limits: Vec<BrokenLimit>,
+    /// Attempts seen in the ranges that the episode has accused, since the evidence
+    /// began.
     pub attempts: u64,
-    /// Of these, how many were verified.
+    /// Their messages: attempts and resends.
+    pub messages: u64,
+    /// Of the attempts, how many were verified.
     pub verified: u64,
     /// Conversion that honest traffic would show there, 0 to 1.
     pub expected_conversion: f64,

@@ -7,6 +7,7 @@ pub mod log;
 mod money;
 mod number;
 pub mod routing;
+mod share;
 mod time;
 pub mod topics;
 
@@ -15,9 +16,11 @@ pub use event::{
     Verification,
 };
 pub use finding::{
-    AccusedPrefix, Activity, Audit, Block, BlockAction, BlockChange, DestinationLevel, EntityKey, EvidenceItem,
-    Explanation, Finding, FindingKind, FindingUid, Level, Mode, RecommendedAction, WindowStats,
+    AccusedPrefix, Activity, Audit, Block, BlockAction, BlockChange, BrokenLimit, DestinationLevel, EntityKey,
+    EvidenceItem, Explanation, Finding, FindingKind, FindingUid, Level, LimitedParty, Mode, RecommendedAction,
+    WindowStats,
 };
 pub use money::{Currency, Micros, Money};
 pub use number::{Classification, E164, E164_DIGITS_MAX, E164_DIGITS_MIN, NumberType, Prefix, Region};
+pub use share::percent;
 pub use time::{DAY, HOUR, MINUTE, Millis, SECOND};

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 pub use self::story::Story;
 use crate::detector::{BlockView, Inspection, NumberView, PlaceView, TenantView};
-use crate::model::Explanation;
+use crate::model::{Explanation, percent};
 use crate::number_plan::Reading;
 
 /// Digits that the block of 100 leaves open.
@@ -47,11 +47,6 @@ fn odds(nats: f64) -> String {
     }
 }
 
-/// A share as people read it.
-fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
-}
-
 /// A number as people read it: no more digits than mean something.
 fn plain(value: f64) -> String {
     let text = if value.abs() >= 100.0 {
@@ -85,6 +80,7 @@ pub fn number(typed: &str, reading: Reading, inspection: &Inspection) -> String 
         if let Some(number) = &tenant.number {
             of_number(&mut text, number);
         }
+        accusation(&mut text, tenant);
         places(&mut text, tenant);
     }
     text
@@ -124,8 +120,8 @@ pub fn conclusion(typed: &str, tenant: &TenantView, fictitious: bool) -> String 
             },
         ),
     };
-    if tenant.safelisted {
-        return format!("{typed} is not blocked because the safe-list forbids it.");
+    if let Some(entry) = &tenant.safe_entry {
+        return format!("{typed} is not blocked because the safe-list forbids it: it holds {entry}.");
     }
     if !place.mature {
         return format!(
@@ -149,6 +145,10 @@ pub fn conclusion(typed: &str, tenant: &TenantView, fictitious: bool) -> String 
                 plain(protector.line),
             )
         }
+        _ if place.safe_entry.is_some() => format!(
+            "{typed} is not blocked although every innocent explanation of what was seen {at} is refuted: the safe-list holds {}, which a block there would hit, and no part without it stands out.",
+            place.safe_entry.as_deref().unwrap_or_default()
+        ),
         _ => format!(
             "{typed} is not blocked although every innocent explanation of what was seen {at} is refuted: honest customers live there ({} attempts an hour), and no narrower part stands out.",
             plain(place.honest_per_hour)
@@ -229,8 +229,8 @@ fn circumstances(text: &mut String, tenant: &TenantView) {
     for app in &tenant.stalled_apps {
         line(format!("The verifications of app {app} have stopped everywhere."));
     }
-    if tenant.safelisted {
-        line("The safe-list forbids a block here.".into());
+    if let Some(entry) = &tenant.safe_entry {
+        line(format!("The safe-list forbids a block here: it holds {entry}."));
     }
     for limit in &tenant.limits {
         line(format!("Your own limit {limit} is broken here."));
@@ -282,8 +282,22 @@ fn of_number(text: &mut String, number: &NumberView) {
     }
 }
 
+/// Where the explanations stood when the open finding last accused: what is refuted
+/// then may stand at present, as evidence and lines move on.
+fn accusation(text: &mut String, tenant: &TenantView) {
+    let Some(finding) = tenant.finding.as_ref().filter(|f| !f.explanations.is_empty()) else {
+        return;
+    };
+    let _ = writeln!(
+        text,
+        "\n  The accusation of finding {}: the evidence then against each innocent explanation (in nats, of the nats asked for)",
+        finding.uid
+    );
+    explanations(text, "    ", &finding.explanations);
+}
+
 fn places(text: &mut String, tenant: &TenantView) {
-    text.push_str("\n  Places, and the evidence against each innocent explanation (in nats, of the nats asked for)\n");
+    text.push_str("\n  Places at present, and the evidence against each innocent explanation (in nats, of the nats asked for now)\n");
     for place in &tenant.places {
         let _ = writeln!(text, "  {}", place_name(place));
         let _ = writeln!(

@@ -4,11 +4,14 @@
 //!
 //! - `severity_id`, `confidence_id` and `risk_score` are decided in `grades`.
 //! - `is_alert` is true for Create and Update and false for Close, as OCSF advises.
-//! - `count` is the messages sent into the accused ranges, or the attempts where no
-//!   range is accused. OCSF stores `integer_t` in 32 bits, so it stops at 2³¹ − 1.
+//! - `count` is the messages of the whole episode, attempts and resends, also those to
+//!   ranges that are no longer accused. OCSF stores `integer_t` in 32 bits, so it stops
+//!   at 2³¹ − 1.
 //! - `resources` are the accused ranges, so that `resources[i].name` is the same
-//!   range as `unmapped.prefixes[i].prefix`. Where none is accused it is what the
-//!   finding's key names: a prefix, the region, an app, or the tenant.
+//!   range as `unmapped.prefixes[i].prefix`. Where none is accused it is what broke a
+//!   limit of the user's (a client's network, a device, an autonomous system, a masked
+//!   number), else what the finding's key names: a prefix, the region, an app, or the
+//!   tenant.
 //! - `metadata.uid` is a digest of the episode, the sequence and the activity.
 
 mod grades;
@@ -18,7 +21,7 @@ mod words;
 use super::json::{Decimal, Utc, digest, to_bytes};
 use super::{APPLICATION_JSON, FindingFormat, Rendered};
 use crate::detector::policy::LOGIC_VERSION;
-use crate::model::{Activity, Finding, FindingKind, FindingUid, Region};
+use crate::model::{Activity, Finding, FindingKind, FindingUid, LimitedParty, Region};
 pub(in crate::render) use objects::DetectionFinding;
 use objects::{
     Accused, AnalysisTarget, Analytic, AnomalyAnalysis, Attack, AttackName, EstimatedLoss, Evidence, EvidenceData,
@@ -38,6 +41,7 @@ pub const FORMAT: FindingFormat = FindingFormat {
 
 const CLASS_UID: u16 = 2004;
 /// Type ids of an observable.
+const OBSERVABLE_SUBNET: u8 = 12;
 const OBSERVABLE_COUNTRY: u8 = 14;
 const OBSERVABLE_OTHER: u8 = 99;
 
@@ -138,14 +142,7 @@ fn integer(value: u64) -> i32 {
 }
 
 fn count(f: &Finding) -> Option<i32> {
-    let messages = if f.prefixes.is_empty() {
-        f.attempts
-    } else {
-        f.prefixes
-            .iter()
-            .fold(0, |sum: u64, accused| sum.saturating_add(accused.sends))
-    };
-    (messages > 0).then(|| integer(messages))
+    (f.messages > 0).then(|| integer(f.messages))
 }
 
 fn metadata(f: &Finding) -> Metadata<'_> {
@@ -171,6 +168,7 @@ fn finding_info(f: &Finding) -> FindingInfo<'_> {
     FindingInfo {
         uid: f.uid.to_string(),
         title: words::title(f),
+        desc: words::hardest(f),
         types: [f.kind.as_str()],
         created_time: f.opened.0,
         modified_time: f.time.0,
@@ -239,6 +237,8 @@ fn sms_pumping() -> Attack {
 
 const PREFIX_RESOURCE: &str = "sms_destination_prefix";
 const REGION_RESOURCE: &str = "sms_destination_region";
+const NETWORK_RESOURCE: &str = "client_network";
+const ASN_RESOURCE: &str = "autonomous_system";
 
 fn resources(f: &Finding) -> Vec<Resource> {
     if !f.prefixes.is_empty() {
@@ -251,6 +251,23 @@ fn resources(f: &Finding) -> Vec<Resource> {
             })
             .collect();
     }
+    let mut parties: Vec<Resource> = Vec::new();
+    for party in f.limits.iter().filter_map(|limit| limit.by.as_ref()) {
+        let kind = match party {
+            LimitedParty::Number(_) => "sms_number",
+            LimitedParty::Address(_) => NETWORK_RESOURCE,
+            LimitedParty::Device(_) => "client_device",
+            LimitedParty::Asn(_) => ASN_RESOURCE,
+        };
+        let name = party.name();
+        // Two addresses may lie in one network.
+        if !parties.iter().any(|known| known.name == name && known.kind == kind) {
+            parties.push(Resource { name, kind });
+        }
+    }
+    if !parties.is_empty() {
+        return parties;
+    }
     let (name, kind) = match (f.key.prefix, f.region, &f.key.app) {
         (Some(prefix), _, _) => (prefix.to_string(), PREFIX_RESOURCE),
         (None, Some(region), _) => (region.to_string(), REGION_RESOURCE),
@@ -260,29 +277,28 @@ fn resources(f: &Finding) -> Vec<Resource> {
     vec![Resource { name, kind }]
 }
 
-/// The prefixes among the resources, and the country where there is one.
+/// The resources that a search knows what to do with: prefixes, networks, and the
+/// country where the finding is about one.
 fn observables(f: &Finding) -> Vec<Observable> {
-    let mut observables: Vec<Observable> = resources(f)
-        .into_iter()
-        .enumerate()
-        .filter(|(_, resource)| resource.kind == PREFIX_RESOURCE)
-        .map(|(i, resource)| Observable {
-            name: format!("resources[{i}].name"),
-            type_id: OBSERVABLE_OTHER,
-            caption: "E.164 Prefix",
-            value: resource.name,
+    let of_kind = |kind: &str| match kind {
+        PREFIX_RESOURCE => Some((OBSERVABLE_OTHER, "E.164 Prefix")),
+        REGION_RESOURCE if f.region != Some(Region::WORLD) => Some((OBSERVABLE_COUNTRY, "Country")),
+        NETWORK_RESOURCE => Some((OBSERVABLE_SUBNET, "Subnet")),
+        ASN_RESOURCE => Some((OBSERVABLE_OTHER, "Autonomous System")),
+        _ => None,
+    };
+    let resources = resources(f).into_iter().enumerate();
+    resources
+        .filter_map(|(i, resource)| {
+            let (type_id, caption) = of_kind(resource.kind)?;
+            Some(Observable {
+                name: format!("resources[{i}].name"),
+                type_id,
+                caption,
+                value: resource.name,
+            })
         })
-        .collect();
-    if observables.is_empty() {
-        let country = f.region.filter(|&region| region != Region::WORLD);
-        observables.extend(country.map(|region| Observable {
-            name: "resources[0].name".into(),
-            type_id: OBSERVABLE_COUNTRY,
-            caption: "Country",
-            value: region.to_string(),
-        }));
-    }
-    observables
+        .collect()
 }
 
 /// The conversion, where attempts were counted, and then each family of the evidence.

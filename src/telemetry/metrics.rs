@@ -68,6 +68,11 @@ pub(super) struct BlockLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct VerdictLabels {
+    pub verdict: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ReasonLabels {
     pub reason: String,
 }
@@ -111,6 +116,7 @@ pub struct Metrics {
     append_to_alert: Arc<LatencyHistogram>,
     pub(super) findings: Family<FindingLabels, Counter>,
     pub(super) blocks: Family<BlockLabels, Counter>,
+    pub(super) verdicts: Family<VerdictLabels, Counter>,
     pub(super) dead_letters: Family<ReasonLabels, Counter>,
     pub(super) broker_errors: Family<RoleLabels, Counter>,
     pub(super) commits: Family<RoleLabels, Counter>,
@@ -167,6 +173,12 @@ impl Metrics {
         // In the order in which they are printed; the counters get their `_total` there.
         let findings = register(r, "pumpwatch_findings", "Finding records published", &Family::default());
         let blocks = register(r, "pumpwatch_blocks", "Blocklist records published", &Family::default());
+        let verdicts = register(
+            r,
+            "pumpwatch_verdicts",
+            "Verdicts on findings, as they were acted on",
+            &Family::default(),
+        );
         let dead_letters = register(
             r,
             "pumpwatch_dead_letters",
@@ -252,6 +264,7 @@ impl Metrics {
             append_to_alert,
             findings,
             blocks,
+            verdicts,
             dead_letters,
             broker_errors,
             commits,

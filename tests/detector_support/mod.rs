@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use pumpwatch::detector::{Effect, Policy, Tuning};
 use pumpwatch::lab::fold::Fold;
 use pumpwatch::lab::simulate::{Scenario, Simulator};
-use pumpwatch::model::{Event, Millis};
+use pumpwatch::model::{Event, Finding, Millis};
 
 /// A scenario: a world, and what is laid over it.
 pub(crate) fn laid_over(mut world: String, overlays: &[&str]) -> String {
@@ -44,4 +44,17 @@ pub(crate) fn fold_changed(
     }
     fold.finish(&mut effects);
     (start, fold, effects)
+}
+
+/// A finding's total and line are those of the explanation that was hardest to refute.
+pub(crate) fn reconcile(finding: &Finding) {
+    let margins = finding.explanations.iter();
+    let hardest = margins.min_by(|a, b| a.margin().total_cmp(&b.margin())).unwrap();
+    assert!(
+        (hardest.log_e - finding.log_e_total).abs() < 1e-5 && (hardest.line - finding.log_e_threshold).abs() < 1e-5,
+        "{} of {}, but {:?}",
+        finding.log_e_total,
+        finding.log_e_threshold,
+        finding.explanations
+    );
 }

@@ -1,8 +1,9 @@
 //! Findings, blocks and statistics to render.
 
 use pumpwatch::model::{
-    AccusedPrefix, Activity, Audit, Block, BlockAction, Currency, DestinationLevel, EntityKey, EvidenceItem, Finding,
-    FindingKind, FindingUid, HOUR, Level, MINUTE, Micros, Millis, Mode, Prefix, RecommendedAction, Region, WindowStats,
+    AccusedPrefix, Activity, Audit, Block, BlockAction, BrokenLimit, Currency, DestinationLevel, EntityKey,
+    EvidenceItem, Explanation, Finding, FindingKind, FindingUid, HOUR, Level, LimitedParty, MINUTE, Micros, Millis,
+    Mode, Prefix, RecommendedAction, Region, WindowStats,
 };
 use serde_json::Value;
 
@@ -48,6 +49,14 @@ pub(crate) fn key(app: Option<&str>, digits: Option<&str>) -> EntityKey {
         tenant: "acme".into(),
         app: app.map(Into::into),
         prefix: digits.map(prefix),
+    }
+}
+
+fn explanation(name: &str, log_e: f64, line: f64) -> Explanation {
+    Explanation {
+        name: name.into(),
+        log_e,
+        line,
     }
 }
 
@@ -100,8 +109,14 @@ pub(crate) fn pumping() -> Finding {
         ],
         log_e_total: 21.423_456_78,
         log_e_threshold: 16.0,
-        explanations: Vec::new(),
+        explanations: vec![
+            explanation("nothing_unusual", 40.2, 16.0),
+            explanation("launch_in_outage", 21.423_456_78, 16.0),
+            explanation("enrolment", 31.0, 18.0),
+        ],
+        limits: Vec::new(),
         attempts: 508,
+        messages: 508,
         verified: 2,
         expected_conversion: 0.61,
         loss: Micros(103_682_800),
@@ -158,17 +173,38 @@ pub(crate) fn operational(kind: FindingKind, app: Option<&str>, region: Option<&
     finding.prefixes.clear();
     finding.samples.clear();
     finding.evidence.clear();
+    finding.explanations.clear();
     finding.recommended_action = RecommendedAction::Review;
     (finding.log_e_total, finding.log_e_threshold) = (0.0, 0.0);
     (finding.attempts, finding.verified, finding.expected_conversion) = (0, 0, 0.0);
+    finding.messages = 0;
     (finding.loss, finding.loss_per_hour) = (Micros(0), Micros(0));
     finding.message = format!("{} at acme", kind.as_str());
+    finding
+}
+
+/// Limits of the user's that several clients and a number broke in one moment.
+pub(crate) fn limits_broken() -> Finding {
+    let mut finding = operational(FindingKind::LimitExceeded, None, None);
+    let broken = |name: &str, by: LimitedParty| BrokenLimit {
+        name: name.into(),
+        by: Some(by),
+    };
+    finding.limits = vec![
+        broken("per-address", LimitedParty::Address("203.0.113.0/24".into())),
+        broken("per-address", LimitedParty::Address("203.0.113.0/24".into())),
+        broken("per-as", LimitedParty::Asn(64_500)),
+        broken("per-device", LimitedParty::Device("5f3a1c09".into())),
+        broken("per-number", LimitedParty::Number("+9989012345XX".into())),
+    ];
+    finding.recommended_action = RecommendedAction::RequireCaptcha;
     finding
 }
 
 /// Every kind, level, activity and recommended action, with ranges and without.
 pub(crate) fn all_findings() -> Vec<Finding> {
     let bases = [
+        limits_broken(),
         pumping(),
         pumping_update(),
         alert_without_prefixes(),

@@ -78,6 +78,7 @@ proptest! {
             accused.sends = counts[0];
         }
         (finding.attempts, finding.verified) = (counts[1], counts[2]);
+        finding.messages = counts[0];
         finding.sequence = counts[3] as u32;
         (finding.time, finding.expires_at) = (Millis(ints[0]), Millis(ints[1]));
         (finding.start_time, finding.end_time) = (Millis(ints[2]), Millis(ints[3]));

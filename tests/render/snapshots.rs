@@ -102,6 +102,7 @@ fn operational_findings() {
     ] {
         assert_snapshot!(kind.as_str(), finding(fixtures::operational(kind, app, region)));
     }
+    assert_snapshot!("limits_broken_by_clients", finding(fixtures::limits_broken()));
 }
 
 fn changes() -> [(&'static str, BlockChange); 4] {

@@ -8,8 +8,9 @@ use crate::model::Millis;
 use crate::model::log::{Feed, RecordCounts};
 use crate::stream::{Half, Observer};
 use crate::telemetry::events::{
-    AssignmentChanged, BackPressureOff, BackPressureOn, BlockPublished, BrokerFailed, FeedClockAdvanced,
-    FindingPublished, InputGapFound, LogTimeAdvanced, OffsetsCommitted, PartitionRestored, RecordDeadLettered,
+    AssignmentChanged, AuditPublished, BackPressureOff, BackPressureOn, BlockPublished, BrokerFailed,
+    FeedClockAdvanced, FindingPublished, InputGapFound, LogTimeAdvanced, OffsetsCommitted, PartitionRestored,
+    RecordDeadLettered,
 };
 use crate::telemetry::{Condition, Health, Heartbeat, Metrics, Role};
 
@@ -175,7 +176,8 @@ impl Observer for Telemetry {
                 .emit(&self.metrics);
             }
             Effect::Block(_, change) => BlockPublished { change }.emit(&self.metrics),
-            Effect::Stats(_) | Effect::Audit(_) => {}
+            Effect::Audit(audit) => AuditPublished { audit }.emit(&self.metrics),
+            Effect::Stats(_) => {}
         }
     }
 }

@@ -35,7 +35,7 @@ impl HeldCounts {
     /// ones vouch for at the honest conversion, where approval can be had at all.
     pub(crate) fn vouched(&self, conversion: f64) -> f64 {
         let unjudged = self.attempts - self.judged;
-        unjudged.max(0.0) + self.judged.min((self.verified + 0.25) / conversion)
+        unjudged.max(0.0) + self.judged.min(self.verified / conversion)
     }
 }
 
@@ -154,10 +154,10 @@ impl<P: Copy + Eq + std::hash::Hash> HoldBack<P> {
         self.slices.is_empty()
     }
 
-    /// The oldest slice if it began at or before `until`.
-    pub(crate) fn release(&mut self, until: Millis) -> Option<Vec<(P, HeldCounts)>> {
+    /// The oldest slice if it began at or before `until`: when that was, and what came.
+    pub(crate) fn release(&mut self, until: Millis) -> Option<(Millis, Vec<(P, HeldCounts)>)> {
         if self.slices.front().is_some_and(|s| s.start <= until) {
-            self.slices.pop_front().map(|s| s.places)
+            self.slices.pop_front().map(|s| (s.start, s.places))
         } else {
             None
         }
@@ -187,7 +187,7 @@ mod tests {
         hold.add(slice, 1, one());
         hold.add(slice, 129, one());
         hold.forget(|p| *p == 12 || *p == 129, 12, &[1]);
-        let released = hold.release(Millis(0)).unwrap();
+        let (_, released) = hold.release(Millis(0)).unwrap();
         assert_eq!(released[0].1.attempts, 0.0);
         assert_eq!(released[1].1.attempts, 1.0);
         assert_eq!(released[2].1.attempts, 0.0);
@@ -201,7 +201,7 @@ mod tests {
             judged: 1_000.0,
             verified: 0.0,
         };
-        assert!(silent.vouched(0.5) < 1.0);
+        assert_eq!(silent.vouched(0.5), 0.0);
         let honest = HeldCounts {
             attempts: 100.0,
             judged: 100.0,

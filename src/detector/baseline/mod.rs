@@ -11,6 +11,7 @@ mod hold;
 mod latency;
 mod learned_latency;
 mod memory;
+mod season;
 mod share;
 
 pub(crate) use history::{
@@ -23,4 +24,5 @@ pub(crate) use latency::LatencyCurve;
 pub(crate) use learned_latency::EDGES;
 pub(crate) use learned_latency::{BINS, BinBounds, LearnedLatency, Prior, Votes, bin_of, bin_text};
 pub(crate) use memory::Memory;
+pub(crate) use season::{Exposure, Factors, Season};
 pub(crate) use share::Share;

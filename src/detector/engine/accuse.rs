@@ -7,7 +7,7 @@ use crate::detector::baseline::honest_per_hour;
 use crate::detector::episode::{Accused, EpisodeId};
 use crate::detector::trie::attribution::{self, Suspect};
 use crate::detector::trie::{CLASS_MIN, Place, TenantIx};
-use crate::model::{Activity, FindingKind, HOUR, Level, Millis, Prefix};
+use crate::model::{Activity, FindingKind, HOUR, Level, Millis, Prefix, Region};
 use crate::number_plan;
 
 /// Honest attempts an hour from which a range counts as lived in.
@@ -37,6 +37,8 @@ const YOUNG_SHARE: f64 = 0.05;
 const ALERT_MS: i64 = 2 * HOUR;
 /// What was told of a region once and came to nothing is not told again before this.
 const QUIET_MS: i64 = 12 * HOUR;
+/// Nats by which evidence that was told of once must have grown to be told again.
+const GROWN: f64 = 4.6;
 
 /// Narrowest class of which it is asked whether what is suspected fills it.
 const FILLED_CLASS_MIN: u8 = 4;
@@ -115,8 +117,10 @@ impl Engine {
                 (prefix, class)
             }
         };
-        let (named, _) = self.widen(named, named_class, attempt);
-        self.block_all(&[named], Aim::Range, place, attempt, effects)
+        let (wide, _) = self.widen(named, named_class, attempt);
+        // Where what is safe forbids the wider range and its parts, the range itself.
+        self.block_all(&[wide], Aim::Range, place, attempt, effects)
+            || (wide != named && self.block_all(&[named], Aim::Range, place, attempt, effects))
     }
 
     /// One digit less, where nobody ever lived there either.
@@ -250,7 +254,9 @@ impl Engine {
         let root = self.history(Place::Root(attempt.tenant)).attempts();
         let own = self.history(attempt.region_place()).attempts();
         let known = age >= YOUNG_MS || (root >= YOUNG_HISTORY && own <= YOUNG_SHARE * root);
-        known && self.region_rate(attempt) <= REGION_LIVED_IN
+        // What no country owns has nothing in common but that.
+        let is_country = attempt.region != Region::WORLD;
+        is_country && known && self.region_rate(attempt) <= REGION_LIVED_IN
     }
 
     /// Suspicious, not safe to act on: one finding of level `alert` for a region
@@ -264,22 +270,25 @@ impl Engine {
             Place::Range(_, prefix, _) => prefix,
             _ => attempt.block.truncated(usize::from(attempt.calling_digits)),
         };
-        if !self.may_block(prefix, attempt) {
+        if !self.may_name(prefix, attempt) {
             return;
         }
-        let (until, now) = (self.now + QUIET_MS, self.now);
+        let now = self.now;
+        let crossing = self.crossing(place, attempt, Level::Alert);
+        let start = self.trie.evidence(place).map_or(now, |e| e.start);
         let region = self.tenants[usize::from(tenant)].region(attempt.region, &self.hasher);
-        if now < region.quiet_until {
+        // What was told and came to nothing is told again only where more has come.
+        let is_stale = |(at, told): (Millis, f64)| now - at < QUIET_MS || (start < at && crossing.0 < told + GROWN);
+        if region.alerted.is_some_and(is_stale) {
             return;
         }
-        region.quiet_until = until;
+        region.alerted = Some((now, crossing.0));
         let honest = match place {
             Place::Range(..) => self.honest_rate(tenant, prefix, attempt.digits),
             _ => self.region_rate(attempt),
         };
-        let sends = self.trie.evidence(place).map_or(1, |e| e.since.attempts);
-        let id = self.open_attack(tenant, attempt, prefix, Level::Alert);
-        let crossing = self.crossing(place, attempt, Level::Alert);
+        let id = self.open_attack(attempt, prefix, Level::Alert, place);
+        let sends = self.watch(id, place, attempt);
         let explanations = self.explanations(place, attempt, Level::Alert);
         self.explain(id, place, crossing, attempt);
         let (now, currency) = (self.now, self.policy.currency);

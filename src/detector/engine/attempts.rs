@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::detector::evidence::Counters;
 use crate::detector::trie::{CLASS_MAX, CLASS_MIN, Place, Source, TenantIx};
@@ -11,6 +12,9 @@ use crate::model::{Micros, Millis, Prefix, Region};
 
 /// An app within one partition.
 pub(crate) type AppIx = u32;
+
+/// Sessions and message ids by which one attempt may be found.
+const NAMES_MAX: usize = 8;
 
 /// Number of an attempt, counted from the partition's first.
 pub(crate) type AttemptId = u64;
@@ -70,9 +74,9 @@ pub(crate) struct Attempt {
     pub(crate) opened: Millis,
     pub(crate) event_time: Millis,
     pub(crate) number: Token,
-    pub(crate) session: Option<Token>,
-    /// Message id of its latest send.
-    pub(crate) message: Option<Token>,
+    /// Sessions and message ids of its sends, the latest last: whichever code of
+    /// theirs comes back, it is this attempt's.
+    pub(crate) names: SmallVec<[Token; 2]>,
     /// What its receipts have told.
     pub(crate) receipt: Receipt,
     pub(crate) block: Prefix,
@@ -99,6 +103,8 @@ pub(crate) struct Attempt {
     /// Share of honest verifications that was credited at its sources.
     pub(crate) source_credited: f64,
     pub(crate) verified: bool,
+    /// Whether its number was sent to again.
+    pub(crate) asked: bool,
     /// Whether its first code was wrong.
     pub(crate) wrong: bool,
     /// Whether it speaks for or against places: not inside a block, not a company's
@@ -201,26 +207,33 @@ impl Attempts {
         }
         let id = self.first + self.open.len() as u64;
         self.by_number.insert((attempt.app, attempt.number), id);
-        for name in [attempt.session, attempt.message].into_iter().flatten() {
-            self.by_name.insert((attempt.owner, name), id);
+        for name in &attempt.names {
+            self.by_name.insert((attempt.owner, *name), id);
         }
         self.open.push_back(Some(attempt));
         id
     }
 
-    /// A resend under another session or message id: the attempt is found by the
-    /// latest ones.
-    pub(crate) fn rename(&mut self, session: Option<Token>, message: Option<Token>, id: AttemptId) {
+    /// A resend under another session or message id: the attempt is found by these
+    /// too. People may enter the code of any of its messages, so that the earlier
+    /// names hold; of many the oldest go.
+    pub(crate) fn add_names(&mut self, names: [Option<Token>; 2], id: AttemptId) {
         let Some(attempt) = self.get_mut(id) else { return };
         let tenant = attempt.owner;
-        let before = [
-            session.and_then(|name| attempt.session.replace(name)),
-            message.and_then(|name| attempt.message.replace(name)),
-        ];
-        for name in before.into_iter().flatten() {
+        let mut gone: SmallVec<[Token; 2]> = SmallVec::new();
+        for name in names.into_iter().flatten() {
+            if attempt.names.contains(&name) {
+                continue;
+            }
+            if attempt.names.len() >= NAMES_MAX {
+                gone.push(attempt.names.remove(0));
+            }
+            attempt.names.push(name);
+        }
+        for name in gone {
             self.forget_name(tenant, name, id);
         }
-        for name in [session, message].into_iter().flatten() {
+        for name in names.into_iter().flatten() {
             self.by_name.insert((tenant, name), id);
         }
     }
@@ -304,7 +317,7 @@ impl Attempts {
         if self.by_number.get(&number) == Some(&id) {
             self.by_number.remove(&number);
         }
-        for name in [attempt.session, attempt.message].into_iter().flatten() {
+        for name in attempt.names {
             self.forget_name(attempt.owner, name, id);
         }
     }

@@ -3,13 +3,12 @@
 
 use super::attempts::{Attempt, ranges};
 use super::{Due, Effect, Engine};
+use crate::detector::Policy;
 use crate::detector::episode::{Accused, BlockEvent, Cover, EpisodeId, Opening, Phase, Wanted};
 use crate::detector::trie::{Place, TenantIx};
 use crate::model::{
     Activity, Block, BlockAction, BlockChange, DAY, Explanation, FindingKind, HOUR, Level, Prefix, RecommendedAction,
-    Region,
 };
-use crate::number_plan;
 
 /// What a block is aimed at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,27 +22,7 @@ pub(super) enum Aim {
 }
 
 impl Engine {
-    /// Whether blocking the prefix would hit nobody outside the accused region,
-    /// and nobody whom the user declared safe.
-    pub(super) fn may_block(&self, prefix: Prefix, attempt: &Attempt) -> bool {
-        self.may_block_in(prefix, attempt.tenant, attempt.region, attempt.calling_digits)
-    }
-
-    /// The same for any region whose own prefixes have `region_digits` or more.
-    pub(super) fn may_block_in(&self, prefix: Prefix, tenant: TenantIx, region: Region, region_digits: u8) -> bool {
-        let known = &self.tenants[usize::from(tenant)];
-        let foreign = number_plan::NumberPlan::shared()
-            .sole_region(prefix)
-            .is_some_and(|r| r != region);
-        let shared = prefix.len() < usize::from(region_digits);
-        !foreign
-            && !shared
-            && !self
-                .safelist
-                .touches(&known.name, known.app.as_deref(), prefix, self.now)
-    }
-
-    /// Blocks every prefix that may be blocked, under one finding; whether any was.
+    /// Blocks of every prefix what may be blocked, under one finding; whether any was.
     pub(super) fn block_all(
         &mut self,
         prefixes: &[Prefix],
@@ -55,8 +34,7 @@ impl Engine {
         let tenant = attempt.tenant;
         let wanted: Vec<Prefix> = prefixes
             .iter()
-            .copied()
-            .filter(|p| self.may_block(*p, attempt))
+            .flat_map(|p| self.blockable(*p, attempt))
             .filter(|p| {
                 self.blocks
                     .covering(tenant, *p)
@@ -64,14 +42,16 @@ impl Engine {
             })
             .collect();
         let Some(&first) = wanted.first() else { return false };
+        let is_whole = prefixes.iter().all(|p| wanted.contains(p));
         let known = self.episodes.attack_on(tenant, attempt.region);
-        let id = known.unwrap_or_else(|| self.open_attack(tenant, attempt, first, Level::Block));
+        let id = known.unwrap_or_else(|| self.open_attack(attempt, first, Level::Block, evidence_at));
         let crossing = self.crossing(evidence_at, attempt, Level::Block);
         let explanations = self.explanations(evidence_at, attempt, Level::Block);
         self.drop_unblocked(tenant, id);
         for &prefix in &wanted {
-            self.block_one(prefix, aim, id, attempt, effects);
+            self.block_one(prefix, aim, id, evidence_at, attempt, effects);
         }
+        self.unwatch(attempt);
         self.explain(id, evidence_at, crossing, attempt);
         let now = self.now;
         if let Some(episode) = self.episodes.get_mut(id) {
@@ -80,7 +60,7 @@ impl Engine {
             if explanations.iter().all(Explanation::is_refuted) || episode.explanations.is_empty() {
                 episode.explanations = explanations;
             }
-            episode.action = if aim == Aim::Region {
+            episode.action = if aim == Aim::Region && is_whole {
                 RecommendedAction::DisableCountry
             } else {
                 RecommendedAction::BlockPrefix
@@ -108,16 +88,13 @@ impl Engine {
         }
     }
 
-    pub(super) fn open_attack(
-        &mut self,
-        tenant: TenantIx,
-        attempt: &Attempt,
-        prefix: Prefix,
-        level: Level,
-    ) -> EpisodeId {
-        let moved_from = self
-            .episodes
-            .latest_block_of(tenant, self.now - self.tuning.contagion_ms);
+    /// Opens the episode of an attack of which there is evidence at a place.
+    pub(super) fn open_attack(&mut self, attempt: &Attempt, prefix: Prefix, level: Level, at: Place) -> EpisodeId {
+        let tenant = attempt.tenant;
+        let began = self.trie.evidence(at).map_or(self.now, |e| e.start);
+        let since = self.now - self.tuning.contagion_ms;
+        let sketch = self.sketch(at, attempt, began);
+        let moved_from = self.episodes.moved(tenant, |e| e.may_have_moved(since, began, &sketch));
         let key = self.key_of(tenant, Some(prefix));
         let episode = self.episodes.open(Opening {
             key,
@@ -131,31 +108,29 @@ impl Engine {
         });
         episode.first_event = attempt.event_time;
         episode.last_event = attempt.event_time;
+        episode.sketch = sketch;
         episode.id
     }
 
     /// Puts one block into force and takes what it swallows out of the way: nar-
     /// rower blocks, waiting history, suspects.
-    fn block_one(&mut self, prefix: Prefix, aim: Aim, id: EpisodeId, attempt: &Attempt, effects: &mut Vec<Effect>) {
+    fn block_one(
+        &mut self,
+        prefix: Prefix,
+        aim: Aim,
+        id: EpisodeId,
+        evidence_at: Place,
+        attempt: &Attempt,
+        effects: &mut Vec<Effect>,
+    ) {
         let (tenant, now) = (attempt.tenant, self.now);
         let honest = if aim == Aim::Region {
             self.region_rate(attempt)
         } else {
             self.honest_rate(tenant, prefix, attempt.digits)
         };
-        let hours = self.tuning.ttl_share / honest;
-        // Who lives in a range is known no longer than the tenant is.
-        let known_ms = now - self.tenants[usize::from(tenant)].first;
-        let ttl_max = match aim {
-            Aim::Range => self.tuning.ttl_max_ms,
-            Aim::Region => self.tuning.ttl_country_ms,
-            Aim::Number => self.tuning.ttl_min_ms,
-        };
         let wanted = Wanted {
-            ttl_ms: ((hours * HOUR as f64) as i64)
-                .min(known_ms)
-                .max(self.tuning.ttl_min_ms)
-                .min(ttl_max),
+            ttl_ms: self.first_life(honest, aim, tenant),
             is_region: aim == Aim::Region,
             by_limit: false,
             number: (aim == Aim::Number).then_some(attempt.number),
@@ -165,49 +140,51 @@ impl Engine {
             return;
         };
         self.due(expires, Due::Block(tenant, prefix));
-        let swallowed = self.swallow(tenant, prefix, id, effects);
+        self.swallow(tenant, prefix, id, effects);
         self.forget_held(tenant, prefix, attempt);
         self.forget_latencies(tenant, attempt.region);
-        let region = self.tenants[usize::from(tenant)].region(attempt.region, &self.hasher);
-        let before = region
-            .latest()
-            .filter(|e| !e.covered && !e.verified && prefix.covers(e.block))
-            .count() as u64;
-        region.cover(prefix);
+        let sends = self.count_covered(prefix, aim, id, evidence_at, attempt);
         if let Some(episode) = self.episodes.get_mut(id) {
-            episode.accused.retain(|a| !prefix.covers(a.prefix));
-            episode.accused.push(Accused {
+            let accused = Accused {
                 prefix,
                 honest_per_hour: honest,
-                sends: before + swallowed,
-            });
-            episode.accused.sort_by_key(|a| a.prefix);
+                sends,
+            };
+            episode.accuse(accused, aim == Aim::Number);
+            let first = episode.blocked.map_or(now, |(first, _)| first);
+            episode.blocked = Some((first, now));
             episode.expires = episode.expires.max(expires);
         }
     }
 
-    /// Narrower blocks of the same tenant give way to the new one.
-    fn swallow(&mut self, tenant: TenantIx, prefix: Prefix, id: EpisodeId, effects: &mut Vec<Effect>) -> u64 {
-        let Some(episode) = self.episodes.get_mut(id) else {
-            return 0;
+    /// How long a block stands at first, in milliseconds: shorter than the rate of honest
+    /// people allows, since those that recur stand longer each time.
+    fn first_life(&self, honest_per_hour: f64, aim: Aim, tenant: TenantIx) -> i64 {
+        let tuning = &self.tuning;
+        let hours = tuning.ttl_share / honest_per_hour;
+        let allowed = (hours * HOUR as f64).min(tuning.ttl_max_ms as f64);
+        // Who lives in a range is known no longer than the tenant is.
+        let known_ms = self.now - self.tenants[usize::from(tenant)].first;
+        let ttl_max = match aim {
+            Aim::Range => tuning.ttl_max_ms,
+            Aim::Region => tuning.ttl_country_ms,
+            Aim::Number => tuning.ttl_min_ms,
         };
-        let inside: Vec<Accused> = episode
-            .accused
-            .iter()
-            .filter(|a| a.prefix != prefix && prefix.covers(a.prefix))
-            .cloned()
-            .collect();
-        let mut sends = 0;
-        for accused in inside {
-            sends += accused.sends;
-            if self.blocks.remove(tenant, accused.prefix).is_some() {
-                effects.push(Effect::Block(
-                    self.now,
-                    BlockChange::Delete(self.key_of(tenant, Some(accused.prefix))),
-                ));
+        let first = (tuning.ttl_first * allowed) as i64;
+        first.min(known_ms).max(tuning.ttl_min_ms).min(ttl_max)
+    }
+
+    /// Narrower blocks of the same episode give way to the new one.
+    fn swallow(&mut self, tenant: TenantIx, prefix: Prefix, id: EpisodeId, effects: &mut Vec<Effect>) {
+        let accused = self.episodes.get(id).map(|e| e.accused.as_slice()).unwrap_or_default();
+        let inside = accused.iter().map(|a| a.prefix);
+        let inside: Vec<Prefix> = inside.filter(|p| *p != prefix && prefix.covers(*p)).collect();
+        for narrower in inside {
+            if self.blocks.remove(tenant, narrower).is_some() {
+                let key = self.key_of(tenant, Some(narrower));
+                effects.push(Effect::Block(self.now, BlockChange::Delete(key)));
             }
         }
-        sends
     }
 
     fn forget_held(&mut self, tenant: TenantIx, prefix: Prefix, attempt: &Attempt) {
@@ -250,20 +227,34 @@ impl Engine {
         effects.push(Effect::Block(self.now, BlockChange::Put(block)));
     }
 
+    /// Another policy is in force: who acts on the blocklist must learn at once of
+    /// every standing block whose mode it changed.
+    pub(super) fn republish_modes(&mut self, before: &Policy, effects: &mut Vec<Effect>) {
+        for (tenant, prefix) in self.blocks.all() {
+            let name = &self.tenants[usize::from(tenant)].name;
+            if self.policy.mode_of(name) != before.mode_of(name) {
+                self.publish_block(tenant, prefix, effects);
+            }
+        }
+    }
+
     /// An attempt inside a standing block.
     pub(super) fn on_covered(&mut self, tenant: TenantIx, attempt: &Attempt, cover: Cover, effects: &mut Vec<Effect>) {
-        let standing = self.blocks.get(tenant, cover.prefix).map(|b| (b.expires, b.by_limit));
-        let by_limit = standing.is_some_and(|(_, by_limit)| by_limit);
+        let standing = self.blocks.get(tenant, cover.prefix);
+        let by_limit = standing.is_some_and(|b| b.by_limit);
+        let is_meant = !by_limit && standing.is_none_or(|b| b.is_about(attempt.number));
+        let expires = standing.map(|b| b.expires);
         // A limit's block tells of no attack, and its breaches are counted apart.
         if cover.confirms && !by_limit {
             self.tenants[usize::from(tenant)].confirm(self.now);
         }
         let (now, currency) = (self.now, self.policy.currency);
         if let Some(episode) = self.episodes.get_mut(cover.episode) {
-            if !by_limit {
+            if is_meant {
                 episode.on_attempt(cover.prefix, attempt.event_time, attempt.cost);
+                episode.sketch.note(attempt.app, attempt.sources());
             }
-            episode.expires = episode.expires.max(standing.map_or(now, |(expires, _)| expires));
+            episode.expires = episode.expires.max(expires.unwrap_or(now));
             if !by_limit && episode.has_grown() {
                 let finding = episode.record(Activity::Update, now, currency, &self.config_hash);
                 effects.push(Effect::Finding(Box::new(finding)));
@@ -297,7 +288,7 @@ impl Engine {
             return;
         };
         if episode.accused.len() > 1 {
-            episode.accused.retain(|a| a.prefix != prefix);
+            episode.lapse(prefix);
             return;
         }
         self.close_episode(id, effects);
@@ -305,6 +296,12 @@ impl Engine {
 
     pub(super) fn close_episode(&mut self, id: EpisodeId, effects: &mut Vec<Effect>) {
         if let Some(mut episode) = self.episodes.close(id) {
+            if let (FindingKind::SmsPumping, Some(tenant), Some(region)) =
+                (episode.kind, episode.tenant, episode.region)
+            {
+                let known = &mut self.tenants[usize::from(tenant)];
+                known.region(region, &self.hasher).uncount();
+            }
             let finding = episode.record(Activity::Close, self.now, self.policy.currency, &self.config_hash);
             effects.push(Effect::Finding(Box::new(finding)));
         }

@@ -17,18 +17,20 @@ const FRESH_MATURE: f64 = 150.0;
 const FRESH_MAX: f64 = 0.9;
 /// Least honest share of attempts to ranges that are half accused, and how much more
 /// than among approved attempts it may be: such ranges convert badly.
-pub(super) const SUSPECT_FLOOR: f64 = 0.02;
-pub(super) const SUSPECT_SLACK: f64 = 2.0;
+const SUSPECT_FLOOR: f64 = 0.02;
+const SUSPECT_SLACK: f64 = 2.0;
 /// Upper bounds of the honest shares of attributes; `None` where a share is not
 /// mature and the family is off.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds {
-    missing: f64,
-    odd: f64,
-    device: f64,
-    invalid: f64,
-    fresh: Option<f64>,
+    pub(super) missing: f64,
+    pub(super) odd: f64,
+    pub(super) device: f64,
+    pub(super) invalid: f64,
+    pub(super) fresh: Option<f64>,
     suspect: Option<f64>,
+    /// The same whether or not it is mature.
+    pub(super) suspect_share: f64,
     /// Shares that an attack under way in the region has shown; zero where none is.
     lead: Lead,
 }
@@ -85,7 +87,8 @@ impl Engine {
         let region = tenant.regions.get(&attempt.region).map(|r| r.suspect);
         let region = region.filter(|r| r.total() > SHARE_MATURE);
         let region = region.map_or(own, |r| r.upper(SUSPECT_FLOOR, SUSPECT_SLACK));
-        let suspect = (tenant.suspect.total() >= FRESH_MATURE).then_some(own.max(region));
+        let suspect_share = own.max(region);
+        let suspect = (tenant.suspect.total() >= FRESH_MATURE).then_some(suspect_share);
         Bounds {
             missing,
             odd,
@@ -93,6 +96,7 @@ impl Engine {
             invalid: tenant.invalid.upper(0.01, 1.5),
             fresh,
             suspect,
+            suspect_share,
             lead: self.lead(attempt),
         }
     }

@@ -9,7 +9,7 @@
 //! of the thousands a day some are long. So more is asked for, of attempts alone that
 //! people have had the time to verify, and for minutes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,15 @@ const LOOK_BACK_MS: i64 = 3 * MINUTE;
 const FAILURE_MS: i64 = LOOK_BACK_MS + 5 * MINUTE;
 /// Expected approvals since the last timely event up to which the feed counts as alive.
 const UNTOLD_MAX: f64 = 2.0;
+/// Latest verifications that tell how late the feed is, and which of them, the least
+/// late first: stragglers come always.
+const LAGS: usize = 16;
+const LAG_RANK: usize = 13;
+/// Each verification keeps this much of what is usual for the feed: learned latencies
+/// know of that already.
+const LAG_KEEP: f64 = 0.999;
+/// Less than this is the way of every feed.
+const LAG_MIN_MS: i64 = 5 * SECOND;
 /// Share of the expected conversion that is counted on.
 const CAUTION: f64 = 0.8;
 /// Of the approvals expected lately so many must have come in other regions before
@@ -40,10 +49,11 @@ const PARTIAL_EXPECTED_MIN: f64 = 8.0;
 const PARTIAL_FADE_MS: f64 = 30.0 * MINUTE as f64;
 
 /// What happened to an app's verification feed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum HealthChange {
-    /// It fell silent, and not by chance.
-    Stalled,
+    /// It fell silent at some time, and not by chance: so many approvals should have
+    /// come since, outside the region that dominates.
+    Stalled { since: Millis, overdue: f64 },
     /// It speaks again, after that.
     Recovered,
 }
@@ -75,6 +85,9 @@ pub(crate) struct FeedHealth {
     /// Expected approvals since the last verification event that was no straggler.
     untold: f64,
     last: Millis,
+    /// How late the latest verifications were, in milliseconds.
+    lags: VecDeque<i64>,
+    usual_lag: f64,
     stalled: Option<Millis>,
     /// Whether somebody was told.
     told: bool,
@@ -108,15 +121,16 @@ impl FeedHealth {
         now: Millis,
         open: impl Iterator<Item = (Region, f64, f64)>,
     ) -> Option<HealthChange> {
-        self.doubted_since().filter(|since| now - *since >= SILENCE_MIN_MS)?;
+        let since = self.doubted_since().filter(|since| now - *since >= SILENCE_MIN_MS)?;
         let mut overdue = self.expected.clone();
         for (region, conversion, share) in open {
             if let Some(expected) = overdue.get_mut(&region) {
                 *expected -= CAUTION * conversion * (1.0 - share);
             }
         }
-        self.told = beside_largest(&overdue) > OVERDUE_MIN;
-        self.told.then_some(HealthChange::Stalled)
+        let overdue = beside_largest(&overdue);
+        self.told = overdue > OVERDUE_MIN;
+        self.told.then_some(HealthChange::Stalled { since, overdue })
     }
 
     /// A verification event arrived that happened at `event_time`.
@@ -124,6 +138,12 @@ impl FeedHealth {
         self.expected.clear();
         self.last = now;
         let timely = now - event_time <= 30 * SECOND;
+        if self.lags.len() >= LAGS {
+            self.lags.pop_front();
+        }
+        let lag = (now - event_time).max(0);
+        self.lags.push_back(lag);
+        self.usual_lag = LAG_KEEP * self.usual_lag + (1.0 - LAG_KEEP) * lag as f64;
         if timely {
             self.untold = 0.0;
         }
@@ -133,6 +153,19 @@ impl FeedHealth {
             return std::mem::take(&mut self.told).then_some(HealthChange::Recovered);
         }
         None
+    }
+
+    /// By how much later than usual the feed's verifications come at present, in
+    /// milliseconds. So much younger is each silence.
+    pub(crate) fn lag_ms(&self) -> i64 {
+        let late = self.lags.iter().filter(|lag| **lag >= LAG_MIN_MS).count();
+        if self.lags.len() < LAGS || late < LAGS - LAG_RANK {
+            return 0;
+        }
+        let mut sorted: Vec<i64> = self.lags.iter().copied().collect();
+        sorted.sort_unstable();
+        let excess = sorted[LAG_RANK] - self.usual_lag as i64;
+        if excess < LAG_MIN_MS { 0 } else { excess }
     }
 
     /// A free attempt to a region was approved.
@@ -215,6 +248,32 @@ mod tests {
     }
 
     #[test]
+    fn a_feed_that_falls_behind_makes_silences_younger_and_stragglers_do_not() {
+        let mut health = FeedHealth::default();
+        let mut now = Millis(0);
+        let mut verify = |health: &mut FeedHealth, lag: i64| {
+            now = now + SECOND;
+            health.verification(now, now - lag);
+        };
+        for i in 0..200 {
+            verify(&mut health, if i % 16 == 0 { 600 * SECOND } else { SECOND });
+        }
+        assert_eq!(health.lag_ms(), 0, "stragglers");
+        for _ in 0..LAGS {
+            verify(&mut health, 300 * SECOND);
+        }
+        assert!(
+            (200 * SECOND..=300 * SECOND).contains(&health.lag_ms()),
+            "{}",
+            health.lag_ms()
+        );
+        for _ in 0..5_000 {
+            verify(&mut health, 300 * SECOND);
+        }
+        assert_eq!(health.lag_ms(), 0, "that is usual by now, and latencies know of it");
+    }
+
+    #[test]
     fn what_a_dead_feed_swallowed_is_lost_and_nothing_else_is() {
         let mut health = FeedHealth::default();
         health.verification(Millis(1_000 * SECOND), Millis(1_000 * SECOND));
@@ -242,7 +301,11 @@ mod tests {
         let silent = silence(&mut health, 200);
         assert!(health.is_stalled());
         let told = health.doubt(Millis(200 * SECOND), silent.iter().map(|(r, c, _)| (*r, *c, 0.9)));
-        assert_eq!(told, Some(HealthChange::Stalled));
+        let Some(HealthChange::Stalled { since, overdue }) = told else {
+            panic!("{told:?}");
+        };
+        assert_eq!(since, Millis(0));
+        assert!((OVERDUE_MIN..100.0).contains(&overdue), "{overdue}");
         assert_eq!(health.doubt(Millis(260 * SECOND), std::iter::empty()), None, "once");
         assert_eq!(health.verification(Millis(300 * SECOND), Millis(100 * SECOND)), None);
         assert_eq!(

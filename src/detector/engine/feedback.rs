@@ -48,45 +48,34 @@ impl Engine {
     }
 
     /// A verdict goes to every partition; only the one that knows the finding acts
-    /// and audits.
+    /// and audits. What a false one accused is safe for a while, whether it is still
+    /// open or not.
     fn on_verdict(&mut self, uid: &str, true_positive: bool, by: &str, effects: &mut Vec<Effect>) {
         let Ok(uid) = u128::from_str_radix(uid, 16).map(FindingUid) else {
             return;
         };
-        let Some((id, key)) = self.episodes.by_uid(uid) else {
+        let Some(known) = self.episodes.by_uid(uid) else {
             return;
         };
-        let (tenant_name, app) = (key.tenant.clone(), key.app.clone());
+        let id = known.id;
+        let (tenant, app) = (known.key.tenant.clone(), known.key.app.clone());
+        let ranges = match self.episodes.get(id) {
+            Some(episode) => episode.ranges(),
+            None => known.ranges.clone(),
+        };
         let verdict = if true_positive {
             "true_positive"
         } else {
             "false_positive"
         };
-        self.audit(
-            "verdict",
-            &tenant_name,
-            by,
-            &uid.to_string(),
-            verdict.to_owned(),
-            effects,
-        );
+        self.audit("verdict", &tenant, by, &uid.to_string(), verdict.to_owned(), effects);
         if true_positive {
             return;
         }
-        let Some(episode) = self.episodes.get_mut(id) else {
-            return;
-        };
-        let prefixes: Vec<Prefix> = episode.accused.iter().map(|a| a.prefix).collect();
-        let tenant = episode.tenant;
-        let until = self.now + VERDICT_SAFE_MS;
-        for prefix in prefixes {
-            self.safelist
-                .put(&tenant_name, app.as_deref().unwrap_or("*"), prefix, Some(until));
-            if let Some(tenant) = tenant
-                && self.blocks.remove(tenant, prefix).is_some()
-            {
-                self.drop_range(tenant, prefix, id, effects);
-            }
+        let (app, until) = (app.as_deref().unwrap_or("*"), self.now + VERDICT_SAFE_MS);
+        for range in ranges {
+            self.safelist.put(&tenant, app, range, Some(until));
+            self.lift_touching(&tenant, app, range, effects);
         }
         self.close_episode(id, effects);
     }

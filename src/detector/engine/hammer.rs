@@ -5,19 +5,29 @@
 //! block of 100. Its neighbours are innocent, so that block is short and lives on only
 //! while that very number is sent to.
 
-use super::attempts::{Attempt, AttemptId};
+use super::attempts::{Attempt, AttemptId, ranges};
 use super::blocking::Aim;
 use super::{Effect, Engine};
 use crate::detector::evidence::{Lines, NULLS, Null, hammering::Hammer, lines};
-use crate::detector::trie::{CLASS_MIN, Place};
-use crate::model::Level;
+use crate::detector::trie::{CLASS_MIN, Place, TenantIx};
+use crate::model::{DAY, Level, Micros, Prefix};
+
+/// Resends of one number that are stubborn, and how many other numbers must be sent to
+/// so stubbornly within a day, elsewhere, before none of them is held to be an attack:
+/// then it is the way of the app, or of its people.
+const STUBBORN: u32 = 6;
+const ELSEWHERE_MIN: usize = 3;
+/// Class and history of a range in which people live.
+const LIVED_IN_CLASS: u8 = 4;
+const LIVED_IN_MIN: f64 = 3.0;
 
 impl Engine {
     /// A send to a number with a pending attempt.
-    pub(super) fn on_resend(&mut self, id: AttemptId, effects: &mut Vec<Effect>) {
+    pub(super) fn on_resend(&mut self, id: AttemptId, cost: Micros, effects: &mut Vec<Effect>) {
         let Some(attempt) = self.attempts.get(id).cloned() else {
             return;
         };
+        self.count_resend(&attempt, cost, effects);
         let app = &self.apps[attempt.app as usize];
         if !self.tuning.enabled.hammering
             || !attempt.free
@@ -39,9 +49,30 @@ impl Engine {
         if let Some(evidence) = self.trie.evidence_mut(place) {
             evidence.parts.hammer = hammer;
         }
-        if Self::is_hammered(&self.hammer_lines(&attempt), hammer) {
+        if hammer.resends == STUBBORN {
+            self.tenants[usize::from(attempt.tenant)].note_hammered(now, attempt.region, attempt.block);
+        }
+        if Self::is_hammered(&self.hammer_lines(&attempt), hammer) && !self.is_hammered_elsewhere(&attempt) {
             self.block_all(&[attempt.block], Aim::Number, place, &attempt, effects);
         }
+    }
+
+    /// Whether numbers in other places are hammered as well: then it is the app that
+    /// sends again by itself, or a carrier that fails everywhere.
+    fn is_hammered_elsewhere(&self, attempt: &Attempt) -> bool {
+        let known = &self.tenants[usize::from(attempt.tenant)];
+        let latest = known.hammered.iter().filter(|(at, ..)| self.now - *at <= DAY);
+        let elsewhere = latest.filter(|(_, region, block)| {
+            *region != attempt.region || self.is_lived_in(attempt.tenant, *block, attempt.digits, attempt.block)
+        });
+        elsewhere.count() >= ELSEWHERE_MIN
+    }
+
+    /// Whether another block of 100 than `own` lies where people live.
+    fn is_lived_in(&self, tenant: TenantIx, block: Prefix, digits: u8, own: Prefix) -> bool {
+        let apart = block.truncated(block.len().saturating_sub(2)) != own.truncated(own.len().saturating_sub(2));
+        let mut around = ranges(tenant, block, digits, 0).filter(|(class, _)| *class == LIVED_IN_CLASS);
+        apart && around.any(|(_, place)| self.history(place).attempts() >= LIVED_IN_MIN)
     }
 
     /// An approval shows that somebody is there who reads the codes.
@@ -52,18 +83,22 @@ impl Engine {
         }
     }
 
-    /// The lines that one number must cross: what lies beside it lowers none of them.
+    /// The lines that one number must cross: what lies beside it lowers none of them,
+    /// and neither a launch nor an enrolment makes anybody ask again.
     pub(super) fn hammer_lines(&self, attempt: &Attempt) -> Lines {
         let contagion = self.tenants[usize::from(attempt.tenant)].contagion(self.now, &self.tuning);
         let (log_a, floor) = self.line_of(Level::Block);
-        lines(log_a, contagion, floor, |_| None, true, &self.tuning)
+        let mut lines = lines(log_a, contagion, floor, |_| None, true, &self.tuning);
+        for (null, line) in NULLS.iter().zip(&mut lines) {
+            if !matches!(null, Null::Plain | Null::Outage) {
+                *line = None;
+            }
+        }
+        lines
     }
 
     pub(super) fn is_hammered(lines: &Lines, hammer: Hammer) -> bool {
-        NULLS
-            .iter()
-            .zip(lines)
-            .filter(|(null, _)| matches!(null, Null::Plain | Null::Outage))
-            .all(|(null, line)| line.is_none_or(|line| hammer.log_e(*null) >= libm::log(line)))
+        let mut all = NULLS.iter().zip(lines);
+        all.all(|(null, line)| line.is_none_or(|line| hammer.log_e(*null) >= libm::log(line)))
     }
 }

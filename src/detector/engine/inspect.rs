@@ -7,7 +7,7 @@ use super::Engine;
 use super::attempts::{AppIx, Attempt, Attributes, ranges};
 use crate::detector::baseline::conversion_lower_bound;
 use crate::detector::episode::{Episode, Phase};
-use crate::detector::evidence::{Evidence, NULLS, Null};
+use crate::detector::evidence::{Evidence, Lines, NULLS, Null};
 use crate::detector::inspection::{
     BlockView, FindingView, Inspection, NumberView, OpenAttempt, PlaceView, Subject, TenantView,
 };
@@ -48,8 +48,8 @@ impl State {
     /// An open finding; `None` when it is closed or belongs to another partition.
     pub fn inspect_finding(&self, uid: FindingUid) -> Option<FindingView> {
         let engine = self.engine.as_ref()?;
-        let (id, _) = engine.episodes.by_uid(uid)?;
-        engine.episodes.get(id).map(finding_view)
+        let known = engine.episodes.by_uid(uid)?;
+        engine.episodes.get(known.id).map(finding_view)
     }
 
     /// The policy in force; `None` before the log has begun.
@@ -62,22 +62,19 @@ impl Engine {
     /// Where every innocent explanation of a place stands against its line; empty
     /// when nothing was seen there.
     pub(super) fn explanations(&self, place: Place, attempt: &Attempt, level: Level) -> Vec<Explanation> {
-        let evidence = self.trie.evidence(place);
-        evidence.map_or_else(Vec::new, |e| self.explanations_of(e, place, attempt, level))
+        let Some(evidence) = self.trie.evidence(place) else {
+            return Vec::new();
+        };
+        let hammer = evidence.parts.hammer;
+        let own = self.hammer_lines(attempt);
+        if hammer.resends > 0 && Self::is_hammered(&own, hammer) {
+            return standing(&own, |j| hammer.log_e(NULLS[j]));
+        }
+        self.explanations_of(evidence, place, attempt, level)
     }
 
     fn explanations_of(&self, evidence: &Evidence, place: Place, attempt: &Attempt, level: Level) -> Vec<Explanation> {
-        let lines = self.lines_at(place, attempt, level);
-        let standing = NULLS.iter().zip(lines).enumerate();
-        standing
-            .filter_map(|(j, (null, line))| {
-                line.map(|line| Explanation {
-                    name: name_of(*null).into(),
-                    log_e: six(evidence.log_e(j)),
-                    line: six(libm::log(line)),
-                })
-            })
-            .collect()
+        standing(&self.lines_at(place, attempt, level), |j| evidence.log_e(j))
     }
 
     fn inspect_tenant(&self, tenant: TenantIx, subject: &Subject, verifications_flow: bool) -> TenantView {
@@ -105,9 +102,8 @@ impl Engine {
                 .filter(|app| app.verifies() && app.health.is_stalled())
                 .map(|app| app.name.clone())
                 .collect(),
-            safelisted: self
-                .safelist
-                .touches(name, known.app.as_deref(), subject.prefix, self.now),
+            safelisted: self.safe_entry(tenant, subject.prefix).is_some(),
+            safe_entry: self.safe_entry(tenant, subject.prefix).map(|entry| entry.to_string()),
             number: subject.number.map(|token| self.inspect_number(tenant, token)),
             blocks: self.inspect_blocks(tenant, subject.prefix),
             finding: self
@@ -139,8 +135,7 @@ impl Engine {
             opened: self.now,
             event_time: self.now,
             number: subject.number.unwrap_or(Token(0)),
-            session: None,
-            message: None,
+            names: smallvec::SmallVec::new(),
             receipt: super::attempts::Receipt::Awaited,
             block,
             digits,
@@ -161,6 +156,7 @@ impl Engine {
             returning: false,
             source_credited: 0.0,
             verified: false,
+            asked: false,
             wrong: false,
             free: true,
             frontier: false,
@@ -217,6 +213,7 @@ impl Engine {
         PlaceView {
             prefix,
             open_digits: class,
+            safe_entry: self.safe_entry_at(place, attempt).map(|entry| entry.to_string()),
             accuses: class.map_or(self.tuning.enabled.country, |m| m <= ACCUSING_CLASS_MAX),
             mature: seen.is_some_and(|e| e.counters.attempts >= self.attempts_needed(class, attempt)),
             history: six(self.history(place).attempts()),
@@ -230,6 +227,16 @@ impl Engine {
             explanations,
             evidence: items,
         }
+    }
+
+    /// What is safe in a place, or holds it, and so may have kept a block away.
+    fn safe_entry_at(&self, place: Place, attempt: &Attempt) -> Option<Prefix> {
+        if let Place::Range(tenant, prefix, _) = place {
+            return self.safe_entry(tenant, prefix);
+        }
+        let own = number_plan::NumberPlan::shared().region_prefixes(attempt.region);
+        own.into_iter()
+            .find_map(|prefix| self.safe_entry(attempt.tenant, prefix))
     }
 
     /// The evidence at a place once what went elsewhere is paid back, as the test
@@ -306,6 +313,20 @@ fn finding_view(episode: &Episode) -> FindingView {
         attempts: episode.attempts,
         explanations: episode.explanations.clone(),
     }
+}
+
+/// Each explanation that applies, with what speaks against it.
+fn standing(lines: &Lines, against: impl Fn(usize) -> f64) -> Vec<Explanation> {
+    let standing = NULLS.iter().zip(lines).enumerate();
+    standing
+        .filter_map(|(j, (null, line))| {
+            line.map(|line| Explanation {
+                name: name_of(*null).into(),
+                log_e: six(against(j)),
+                line: six(libm::log(line)),
+            })
+        })
+        .collect()
 }
 
 fn name_of(null: Null) -> &'static str {

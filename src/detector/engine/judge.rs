@@ -4,7 +4,7 @@ use super::attempts::{Attempt, AttemptId};
 use super::siege::Scope;
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::{ceiling_within, region_ceiling};
-use crate::detector::evidence::digits::Bets;
+use crate::detector::evidence::digits::{Bets, MARGIN, MARGIN_WITHIN_HOUR};
 use crate::detector::evidence::missing_verification::Credit;
 use crate::detector::order::Order;
 use crate::detector::trie::Place;
@@ -36,7 +36,9 @@ impl Engine {
             return;
         }
         let attempt = attempt.clone();
-        let age = self.now - attempt.opened;
+        // What comes late is not missing yet.
+        let lag = app.health.lag_ms();
+        let age = self.now - attempt.opened - lag;
         let mut stage = attempt.stage;
         let mut share = attempt.credited;
         while stage < self.stages.len() && self.stages.due_ms[stage] <= age {
@@ -48,14 +50,17 @@ impl Engine {
             known.credited = share;
         }
         if stage < self.stages.len() {
-            self.due(attempt.opened + self.stages.due_ms[stage], Due::Silence(id));
+            self.due(attempt.opened + self.stages.due_ms[stage] + lag, Due::Silence(id));
+        }
+        if stage == attempt.stage {
+            return;
         }
         if self.tuning.enabled.missing_verification {
             let (conversion, weight) = (attempt.conversion, attempt.weight);
             let credit = Credit::new(attempt.credited, share, conversion, weight, &self.tuning);
             for place in attempt.places() {
                 if let Some(evidence) = self.trie.evidence_mut(place) {
-                    evidence.silence(&credit);
+                    evidence.silence(attempt.opened, &credit);
                 }
             }
         }
@@ -63,6 +68,7 @@ impl Engine {
         self.silence_at_sources(id, &attempt, stage, share);
         self.miss_returning(&attempt, share, effects);
         self.weigh_delivered(&attempt, stage, id);
+        self.weigh_patience(&attempt, stage);
         self.judge(id, effects);
         if stage > ESCALATING_STAGE {
             self.escalate(&attempt, effects);
@@ -131,6 +137,7 @@ impl Engine {
         let evidence = self.trie.evidence(place)?;
         [Level::Block, Level::Alert]
             .into_iter()
+            .filter(|level| *level == Level::Alert || !evidence.is_peopled())
             .find(|level| evidence.refutes_all(&self.lines_at(place, attempt, *level)))
     }
 
@@ -179,7 +186,10 @@ impl Engine {
                 _ => (Place::Root(attempt.tenant), tenant.flow),
             };
             let (own, all) = (self.history(place).attempts(), self.history(whole).attempts());
-            (Bets::of_region(region_ceiling(own, all)), flow)
+            // A region's share of all swings with the hour; its frontier's of its own does not.
+            let hour = self.hour_of(attempt).filter(|_| matches!(place, Place::Region(..)));
+            let (swing, margin) = hour.map_or((1.0, MARGIN), |hour| (hour.swing(), MARGIN_WITHIN_HOUR));
+            (Bets::of_region(region_ceiling(own * swing, all), margin), flow)
         }
     }
 

@@ -2,18 +2,24 @@
 //!
 //! A finding is about `tenant|*|prefix` where the limit is per prefix (the block
 //! of 10,000) or per country (the first of the prefixes that are the country's
-//! own), else about `tenant|*|*`. At level `block` it names the ranges that it put
-//! on the blocklist, and no other.
+//! own), else about `tenant|*|*`: that key has no place for a client or a number. So
+//! each limit and client has an episode of its own, told apart by the log time at
+//! which it opened, which is part of its uid; what breaks limits under the same key
+//! in the same moment shares one episode, whose text, evidence and resources name
+//! each. At level `block` a finding names the ranges that it put on the blocklist,
+//! and no other.
 
 use super::explain::masked;
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::honest_per_hour;
 use crate::detector::episode::{Accused, EpisodeId, Opening};
-use crate::detector::limits::{Breach, Scope, counted_prefix, hold_ms};
+use crate::detector::limits::{Breach, Scope, Sent, counted_prefix, hold_ms};
 use crate::detector::policy::Limit;
 use crate::detector::trie::{Place, TenantIx};
 use crate::model::log::{NumberRef, RoutedEvent, RoutedSend};
-use crate::model::{Activity, FindingKind, Level, MINUTE, Micros, Millis, Prefix, RecommendedAction, Region};
+use crate::model::{
+    Activity, BrokenLimit, FindingKind, Level, MINUTE, Micros, Millis, Prefix, RecommendedAction, Region,
+};
 use crate::number_plan::NumberPlan;
 
 /// A block of less than this is over before anybody reads of it.
@@ -44,19 +50,33 @@ impl Engine {
         if let Some(overrun) = self.budgets.spend(tenant, event.time, cost, budget) {
             self.on_overrun(tenant, overrun, effects);
         }
-        let breaches = self.limits.on_send(&self.policy.limits, tenant, number, send, self.now);
+        let sent = Sent {
+            at: self.now,
+            event_time: event.time,
+            cost,
+        };
+        let breaches = self.limits.on_send(&self.policy.limits, tenant, number, send, &sent);
         let culprit = Culprit {
             tenant,
             number,
             event_time: event.time,
             cost,
         };
+        let mut told = Vec::new();
         for breach in breaches {
-            self.on_breach(&breach, &culprit, effects);
+            self.on_breach(&breach, &culprit, &mut told, effects);
         }
     }
 
-    fn on_breach(&mut self, breach: &Breach, culprit: &Culprit<'_>, effects: &mut Vec<Effect>) {
+    /// One limit is broken. `told` are the episodes that know of this send already,
+    /// since another limit that it breaks shares them.
+    fn on_breach(
+        &mut self,
+        breach: &Breach,
+        culprit: &Culprit<'_>,
+        told: &mut Vec<EpisodeId>,
+        effects: &mut Vec<Effect>,
+    ) {
         let limit = self.policy.limits[usize::from(breach.key.limit)].clone();
         let until = self.now + hold_ms(&limit);
         let known = self.limits.standing.episode_of(&breach.key);
@@ -77,12 +97,13 @@ impl Engine {
         let Some(episode) = self.episodes.get_mut(id) else {
             return;
         };
-        if activity.is_none() {
+        if activity.is_none() && !told.contains(&id) {
             // Ranges are disjoint, so at most one of them holds the number.
             let block = culprit.number.block;
             let inside = episode.accused.iter().map(|a| a.prefix).find(|p| p.covers(block));
             episode.on_attempt(inside.unwrap_or(block), culprit.event_time, culprit.cost);
         }
+        told.push(id);
         episode.expires = episode.expires.max(until);
         let changed = (!blocked.is_empty() || episode.has_grown()).then_some(Activity::Update);
         if let Some(activity) = activity.or(changed) {
@@ -111,6 +132,7 @@ impl Engine {
         let key = self.key_of(culprit.tenant, named.first().copied());
         let sample = masked(number.block, number.digits);
         let text = breach.sentence(limit, &sample, region);
+        let party = breach.party(&sample);
         let now = self.now;
         let same = self.episodes.same(FindingKind::LimitExceeded, &key, now);
         let accused = self.accused_by(breach, &named, culprit);
@@ -120,7 +142,8 @@ impl Engine {
             None => self.episodes.open(Opening {
                 key,
                 tenant: Some(culprit.tenant),
-                region,
+                // A client's messages go anywhere.
+                region: region.filter(|_| party.as_ref().is_none_or(|party| !party.is_client())),
                 kind: FindingKind::LimitExceeded,
                 level: Level::Alert,
                 action: breach.action(),
@@ -130,6 +153,19 @@ impl Engine {
         };
         let id = episode.id;
         episode.evidence.push(breach.evidence(&text));
+        let broken = BrokenLimit {
+            name: limit.name.clone(),
+            by: party,
+        };
+        if !episode.limits.contains(&broken) {
+            episode.limits.push(broken);
+        }
+        // Those that share an episode may count the same sends: the most that one counts.
+        episode.attempts = episode.attempts.max(breach.sends());
+        episode.cost = episode.cost.max(breach.counted.cost);
+        episode.first_event = episode
+            .first_event
+            .min(breach.counted.first.unwrap_or(culprit.event_time));
         if !episode.samples.contains(&sample) {
             episode.samples.push(sample);
         }
@@ -140,9 +176,6 @@ impl Engine {
         }
         episode.detail = text;
         episode.accused = accused;
-        episode.attempts = breach.sends();
-        episode.cost = culprit.cost;
-        episode.first_event = culprit.event_time;
         episode.last_event = culprit.event_time;
         self.due(now + hold_ms(limit), Due::Episode(id));
         if !self.limits.standing.will_have_room(breach.key.limit) {

@@ -24,7 +24,7 @@ impl Engine {
         let lowered = contagion + self.sibling_nats(place);
         let (log_a, floor) = self.line_of(level);
         let is_range = matches!(place, Place::Range(..));
-        let odds = scope.map(|scope| self.siege_odds(attempt, scope));
+        let odds = scope.map(|scope| self.siege_odds(attempt, scope, place));
         // An enrolment comes from one source: that says nothing against it.
         let of_source = matches!(scope, Some(Scope::Source(_)));
         let siege = |null| odds.filter(|_| !(of_source && null == Null::Enrolment));
@@ -36,7 +36,7 @@ impl Engine {
     pub(super) fn line_of(&self, level: Level) -> (f64, f64) {
         match level {
             Level::Block => (self.log_a, self.tuning.floor_block),
-            Level::Alert => (self.log_a - libm::log(100.0), self.tuning.floor_alert),
+            Level::Alert => (self.log_a - super::ALERT_NATS, self.tuning.floor_alert),
         }
     }
 

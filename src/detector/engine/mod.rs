@@ -2,12 +2,15 @@
 //! blocks and findings, at its place in log time.
 
 mod accuse;
+mod anchor;
 mod apart;
 mod attempts;
 mod blocking;
 mod bounds;
+mod early;
 mod escalate;
 mod explain;
+mod families;
 mod feed_health;
 mod feedback;
 mod hammer;
@@ -18,12 +21,16 @@ mod limiting;
 mod lines;
 mod operations;
 mod outage;
+mod patience;
 mod prices;
+mod protect;
 mod receipt;
+mod season;
 mod send;
 mod siege;
 mod source;
 mod stats;
+mod tally;
 mod tenant;
 mod verify;
 
@@ -31,6 +38,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use self::attempts::{AppIx, AttemptId, Attempts};
+use self::early::EarlyApprovals;
 use self::tenant::{App, Names, Tenant};
 use super::baseline::LatencyCurve;
 use super::episode::{Blocks, EpisodeId, Episodes, Safelist};
@@ -79,6 +87,8 @@ pub(crate) struct Engine {
     pub(crate) log_a: f64,
     /// Evidence from which a range is half accused.
     suspect_lines: Lines,
+    /// Evidence from which a place is suspected, with nothing that lowers it.
+    alert_lines: Lines,
     pub(crate) stages: Stages,
     pub(crate) partition: i32,
     hasher: crate::detector::Keyed,
@@ -90,6 +100,7 @@ pub(crate) struct Engine {
     /// The same for sources, in a set of their own.
     pub(crate) sources: Trie,
     pub(crate) attempts: Attempts,
+    early: EarlyApprovals,
     timers: Timers<Due>,
     dedup: Dedup,
     pub(crate) blocks: Blocks,
@@ -107,6 +118,8 @@ pub(crate) struct Engine {
 
 /// Attempts kept open at most.
 const ATTEMPTS_MAX: usize = 1 << 20;
+/// An alert opens at a hundredth of the evidence of a block: ln 100.
+const ALERT_NATS: f64 = 4.605_170_185_988_092;
 /// Destinations with windows at most.
 const WINDOWS_MAX: usize = 16_384;
 
@@ -121,6 +134,7 @@ impl Engine {
         Self {
             log_a: log_a(&policy, &tuning),
             suspect_lines: suspect_lines(log_a(&policy, &tuning), &tuning),
+            alert_lines: alert_lines(log_a(&policy, &tuning), &tuning),
             policy,
             config_hash: CompactString::default(),
             stages,
@@ -132,6 +146,7 @@ impl Engine {
             trie: Trie::new(nodes_max - nodes_max / SOURCE_PART, hasher.clone()),
             sources: Trie::new(nodes_max / SOURCE_PART, hasher.clone()),
             attempts: Attempts::new(ATTEMPTS_MAX, hasher.clone()),
+            early: EarlyApprovals::new(&hasher),
             timers: Timers::new(),
             dedup: Dedup::new(hasher.clone()),
             blocks: Blocks::new(hasher.clone()),
@@ -165,6 +180,7 @@ impl Engine {
         }
         self.log_a = log_a(&policy, &self.tuning);
         self.suspect_lines = suspect_lines(self.log_a, &self.tuning);
+        self.alert_lines = alert_lines(self.log_a, &self.tuning);
         let nodes_max = (policy.state_bytes_max / NODE_BYTES) as usize;
         self.trie.set_cap(nodes_max - nodes_max / SOURCE_PART);
         self.sources.set_cap(nodes_max / SOURCE_PART);
@@ -174,8 +190,9 @@ impl Engine {
         if policy.currency != self.policy.currency {
             self.budgets.restart();
         }
-        self.policy = policy;
+        let before = std::mem::replace(&mut self.policy, policy);
         self.config_hash.clone_from(&record.config_hash);
+        self.republish_modes(&before, effects);
     }
 
     /// Moves time to `to`, doing what falls due on the way.
@@ -243,8 +260,12 @@ impl Engine {
                 self.on_send(app, event, send, order, effects);
                 self.enforce_limits(tenant, event, send, effects);
             }
-            RoutedBody::Verification { session, outcome, .. } => {
-                self.on_verification(tenant, app, event, *session, *outcome, effects);
+            RoutedBody::Verification {
+                session,
+                message_id,
+                outcome,
+            } => {
+                self.on_verification(tenant, app, event, [*session, *message_id], *outcome, effects);
             }
             RoutedBody::Delivery {
                 message_id,
@@ -281,6 +302,7 @@ impl Engine {
                     verified_since: None,
                     history: super::baseline::History::default(),
                     fresh: super::baseline::Share::default(),
+                    asked: super::baseline::Share::default(),
                     latency: super::baseline::LearnedLatency::default(),
                     health: feed_health::FeedHealth::default(),
                 });
@@ -311,6 +333,11 @@ impl Engine {
 /// Half of the evidence, in nats, that a range needs where its region is under attack.
 fn suspect_lines(log_a: f64, tuning: &Tuning) -> Lines {
     lines(log_a, 0.0, tuning.floor_block, |_| Some(0.0), true, tuning).map(|line| line.map(libm::sqrt))
+}
+
+/// The lines of level `alert` at a region.
+fn alert_lines(log_a: f64, tuning: &Tuning) -> Lines {
+    lines(log_a - ALERT_NATS, 0.0, tuning.floor_alert, |_| None, false, tuning)
 }
 
 /// The line of the plain null: D/rate, from the false alarms that are allowed in

@@ -8,12 +8,24 @@ use super::feed_health::HealthChange;
 use super::tenant::{NAMES_MAX, OTHER};
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::LatencyCurve;
-use crate::detector::episode::Opening;
+use crate::detector::episode::{Episode, EpisodeId, Opening};
 use crate::detector::limits::Overrun;
-use crate::detector::order::FeedAlarm;
+use crate::detector::order::{BAD_RATIO, FeedAlarm, OWNERLESS_MS};
 use crate::detector::trie::TenantIx;
 use crate::model::log::Feed;
-use crate::model::{Activity, DAY, EntityKey, FindingKind, HOUR, Level, RecommendedAction, SECOND};
+use crate::model::{
+    Activity, DAY, EntityKey, EvidenceItem, FindingKind, HOUR, Level, MINUTE, Micros, RecommendedAction, SECOND,
+    percent,
+};
+
+/// What is wrong: something counted, and what is expected of it or put up with. It has
+/// no likelihood, so it weighs nothing.
+pub(super) struct Said {
+    pub(super) family: &'static str,
+    pub(super) observed: f64,
+    pub(super) expected: f64,
+    pub(super) text: String,
+}
 
 impl Engine {
     pub(super) fn on_health(&mut self, app: AppIx, change: HealthChange, effects: &mut Vec<Effect>) {
@@ -23,12 +35,19 @@ impl Engine {
             app: Some(known.name.clone()),
             prefix: None,
         };
-        let text = format!(
-            "No verification of app {} of tenant {} arrives any more, in several countries at once: silence proves nothing until they come again",
-            known.name, key.tenant
-        );
         match change {
-            HealthChange::Stalled => self.open_operational(FindingKind::VerificationFeedStalled, key, text, effects),
+            HealthChange::Stalled { since, overdue } => {
+                let said = Said {
+                    family: "verification_feed",
+                    observed: 0.0,
+                    expected: overdue,
+                    text: format!(
+                        "No verification of app {} of tenant {} has arrived since {since}, where at least {overdue:.1} were due outside the busiest country: silence proves nothing until they come again",
+                        known.name, key.tenant
+                    ),
+                };
+                self.open_operational(FindingKind::VerificationFeedStalled, key, said, effects);
+            }
             HealthChange::Recovered => self.close_operational(FindingKind::VerificationFeedStalled, &key, effects),
         }
     }
@@ -60,22 +79,34 @@ impl Engine {
             return;
         }
         match alarm {
-            FeedAlarm::Gap(feed) => {
-                let text = format!(
-                    "No member has read partition {} of {} for five minutes: its events are missing, and time goes on without it",
-                    feed.partition, feed.topic
-                );
-                self.open_operational(FindingKind::InputGap, feed_key(feed), text, effects);
+            FeedAlarm::Gap(feed, silent_ms) => {
+                let minutes = *silent_ms as f64 / MINUTE as f64;
+                let said = Said {
+                    family: "input_gap",
+                    observed: minutes,
+                    expected: OWNERLESS_MS as f64 / MINUTE as f64,
+                    text: format!(
+                        "No member has read partition {} of {} for {minutes:.1} minutes: its events are missing, and time goes on without it",
+                        feed.partition, feed.topic
+                    ),
+                };
+                self.open_operational(FindingKind::InputGap, feed_key(feed), said, effects);
             }
             FeedAlarm::GapOver(feed) => self.close_operational(FindingKind::InputGap, &feed_key(feed), effects),
             FeedAlarm::BadRatio(feed, ratio) => {
-                let text = format!(
-                    "{:.1} % of the latest records of partition {} of {} could not be used; the dead-letter topic says why",
-                    100.0 * ratio,
-                    feed.partition,
-                    feed.topic
-                );
-                self.open_operational(FindingKind::BadInputRatio, feed_key(feed), text, effects);
+                let said = Said {
+                    family: "bad_input_ratio",
+                    observed: *ratio,
+                    expected: BAD_RATIO,
+                    text: format!(
+                        "{} of the latest records of partition {} of {} could not be used, where {} are put up with; the dead-letter topic says why",
+                        percent(*ratio),
+                        feed.partition,
+                        feed.topic,
+                        percent(BAD_RATIO)
+                    ),
+                };
+                self.open_operational(FindingKind::BadInputRatio, feed_key(feed), said, effects);
             }
             FeedAlarm::BadRatioOver(feed) => {
                 self.close_operational(FindingKind::BadInputRatio, &feed_key(feed), effects);
@@ -93,37 +124,55 @@ impl Engine {
             app: None,
             prefix: None,
         };
-        let text =
-            format!("More than {NAMES_MAX} tenants and apps appeared: further ones are counted together as {OTHER}");
-        self.open_operational(FindingKind::BadInputRatio, key, text, effects);
+        let said = Said {
+            family: "names",
+            observed: NAMES_MAX as f64 + 1.0,
+            expected: NAMES_MAX as f64,
+            text: format!(
+                "More than {NAMES_MAX} tenants and apps appeared: further ones are counted together as {OTHER}"
+            ),
+        };
+        self.open_operational(FindingKind::BadInputRatio, key, said, effects);
     }
 
     /// A tenant's month has cost more than its budget: one finding, until the month
     /// is over.
     pub(super) fn on_overrun(&mut self, tenant: TenantIx, overrun: Overrun, effects: &mut Vec<Effect>) {
         let key = self.key_of(tenant, None);
-        let text = format!(
-            "Tenant {} has spent {:.2} {currency} in {}; its monthly budget is {:.2} {currency}",
-            key.tenant,
-            overrun.spent.to_units(),
-            overrun.month,
-            overrun.budget.to_units(),
-            currency = self.policy.currency.as_str(),
-        );
+        let (spent, budget) = (overrun.spent.to_units(), overrun.budget.to_units());
+        let said = Said {
+            family: "budget",
+            observed: spent,
+            expected: budget,
+            text: format!(
+                "Tenant {} has spent {spent:.2} {currency} in {}; its monthly budget is {budget:.2} {currency}",
+                key.tenant,
+                overrun.month,
+                currency = self.policy.currency.as_str(),
+            ),
+        };
         self.close_operational(FindingKind::BudgetExceeded, &key, effects);
-        self.open_operational(FindingKind::BudgetExceeded, key.clone(), text, effects);
+        let episode = self.new_operational(FindingKind::BudgetExceeded, key.clone(), said);
+        // What goes beyond the budget is lost, over the time in which all was spent.
+        episode.cost = Micros(overrun.spent.0 - overrun.budget.0);
+        (episode.first_event, episode.last_event) = (overrun.first, overrun.last);
+        let id = episode.id;
+        self.tell_operational(id, effects);
         // Of a late event the month may be over already.
         let until = overrun.month.end().max(self.now + HOUR);
-        if let Some(id) = self.episodes.about(FindingKind::BudgetExceeded, &key) {
-            self.due(until, Due::Episode(id));
+        self.due(until, Due::Episode(id));
+    }
+
+    fn open_operational(&mut self, kind: FindingKind, key: EntityKey, said: Said, effects: &mut Vec<Effect>) {
+        if self.episodes.about(kind, &key).is_none() {
+            let id = self.new_operational(kind, key, said).id;
+            self.tell_operational(id, effects);
         }
     }
 
-    fn open_operational(&mut self, kind: FindingKind, key: EntityKey, text: String, effects: &mut Vec<Effect>) {
-        if self.episodes.about(kind, &key).is_some() {
-            return;
-        }
-        let (now, currency) = (self.now, self.policy.currency);
+    /// An episode that says this; its first record is still to be made.
+    pub(super) fn new_operational(&mut self, kind: FindingKind, key: EntityKey, said: Said) -> &mut Episode {
+        let now = self.now;
         let tenant = self.names.known_tenant(&key.tenant);
         let episode = self.episodes.open(Opening {
             key,
@@ -135,13 +184,27 @@ impl Engine {
             moved_from: None,
             now,
         });
-        episode.detail = text;
         episode.expires = now + DAY;
-        let finding = episode.record(Activity::Create, now, currency, &self.config_hash);
-        effects.push(Effect::Finding(Box::new(finding)));
+        episode.evidence = vec![EvidenceItem {
+            family: said.family.into(),
+            log_e: 0.0,
+            observed: said.observed,
+            expected: said.expected,
+            text: said.text.clone(),
+        }];
+        episode.detail = said.text;
+        episode
     }
 
-    fn close_operational(&mut self, kind: FindingKind, key: &EntityKey, effects: &mut Vec<Effect>) {
+    pub(super) fn tell_operational(&mut self, id: EpisodeId, effects: &mut Vec<Effect>) {
+        let (now, currency) = (self.now, self.policy.currency);
+        if let Some(episode) = self.episodes.get_mut(id) {
+            let finding = episode.record(Activity::Create, now, currency, &self.config_hash);
+            effects.push(Effect::Finding(Box::new(finding)));
+        }
+    }
+
+    pub(super) fn close_operational(&mut self, kind: FindingKind, key: &EntityKey, effects: &mut Vec<Effect>) {
         if let Some(id) = self.episodes.about(kind, key) {
             self.close_episode(id, effects);
         }

@@ -42,7 +42,7 @@ impl Engine {
         let attempt = attempt.clone();
         self.on_first_receipt(&attempt, lost, effects);
         if lost {
-            self.weigh_receipt(&attempt, factor);
+            self.weigh_against_outage(&attempt, factor);
         }
     }
 
@@ -57,20 +57,21 @@ impl Engine {
             known.receipt = Receipt::Weighed;
         }
         if let Some(factor) = receipts::ratio(DeliveryStatus::Delivered) {
-            self.weigh_receipt(attempt, factor);
+            self.weigh_against_outage(attempt, factor);
         }
     }
 
-    fn weigh_receipt(&mut self, attempt: &Attempt, factor: f64) {
+    /// Evidence for or against an outage at an attempt's places and sources.
+    pub(super) fn weigh_against_outage(&mut self, attempt: &Attempt, factor: f64) {
         for place in attempt.places() {
             if let Some(evidence) = self.trie.evidence_mut(place) {
-                evidence.receipt(factor);
+                evidence.against_outage(factor);
             }
         }
         for source in attempt.sources() {
             let place = Place::Source(attempt.tenant, source);
             if let Some(evidence) = self.sources.evidence_mut(place) {
-                evidence.receipt(factor);
+                evidence.against_outage(factor);
             }
         }
     }

@@ -57,7 +57,8 @@ impl Engine {
         self.count_window(app, number, send, cost, folded.is_none());
         if let Some(id) = folded {
             if send.status == SendStatus::Sent {
-                self.on_resend(id, effects);
+                self.spend_on(id, cost, effects);
+                self.on_resend(id, cost, effects);
             }
             return;
         }
@@ -83,12 +84,17 @@ impl Engine {
         let silent = attempt.free && answerable && order.verifications_exist(&event.tenant);
         let free = attempt.free;
         let opened = attempt.opened;
+        let early = self.early.take(&attempt, self.tuning.pending_ms);
         let id = self.attempts.open(attempt);
         self.name_ring_entry(id);
-        if silent {
+        self.spend_on(id, cost, effects);
+        if let Some(time) = early {
+            self.approve(id, time, true, effects);
+        } else if silent {
             self.due(opened + self.stages.due_ms[0], Due::Silence(id));
         }
         if free {
+            self.count_watched(id, effects);
             self.judge(id, effects);
         }
     }
@@ -119,7 +125,10 @@ impl Engine {
         if attempt.verified || event.time - attempt.event_time >= self.tuning.pending_ms {
             return None;
         }
-        self.attempts.rename(send.session, send.message_id, id);
+        self.attempts.add_names([send.session, send.message_id], id);
+        if let Some(attempt) = self.attempts.get_mut(id) {
+            attempt.asked = true;
+        }
         Some(id)
     }
 
@@ -183,8 +192,7 @@ impl Engine {
             opened: now,
             event_time: event.time,
             number: number.token,
-            session: send.session,
-            message: send.message_id,
+            names: [send.session, send.message_id].into_iter().flatten().collect(),
             receipt: super::attempts::Receipt::Awaited,
             block: number.block,
             digits,
@@ -212,6 +220,7 @@ impl Engine {
             returning: verified && !repeat,
             source_credited: 0.0,
             verified: false,
+            asked: false,
             wrong: false,
             free: true,
             frontier: false,
@@ -225,6 +234,9 @@ impl Engine {
     fn steps(&mut self, attempt: &Attempt, region: f64) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::with_capacity(5);
         for (class, place) in attempt.ranges().rev() {
+            if !self.trie.admits(place, steps.last().map(|s| s.place)) {
+                break;
+            }
             let history = self.trie.touch(place).history;
             let wider = steps.last().map(|s| (s.ceiling, s.history.attempts()));
             steps.push(Step {
@@ -294,9 +306,10 @@ impl Engine {
         attempt.attributes.suspect = self.is_suspect(&steps, region, flow);
         attempt.accused = self.weigh_sources(attempt, &bounds);
         let bounds = self.with_lead(&bounds, attempt);
+        let hour = self.hour_of(attempt).map(|hour| hour.region.largest);
         for step in &steps {
             let honest = (age >= RATE_MATURE_MS && step.class <= RATE_CLASS_MAX)
-                .then(|| volume::upper_rate(honest_per_hour(&step.history, step.class, age, &self.tuning)));
+                .then(|| volume::upper_rate(honest_per_hour(&step.history, step.class, age, &self.tuning), hour));
             let bets = Bets::of_range(step.class, step.ceiling, region, &self.tuning);
             let parent = (step.class == 2).then_some(thousand_flow).flatten();
             self.visit(
@@ -405,8 +418,18 @@ impl Engine {
         }
     }
 
+    /// Whether an attempt may teach what is normal: one vote for each device and day,
+    /// and none for a source that is refuted.
+    fn is_vote(&self, attempt: &Attempt) -> bool {
+        let has_voted = attempt.device.is_some() && attempt.attributes.device;
+        !self.tuning.enabled.votes || !(has_voted || attempt.accused.is_some())
+    }
+
     /// Adds to what waits to become history, at every place of the attempt.
     pub(super) fn hold(&mut self, attempt: &Attempt, counts: HeldCounts) {
+        if !self.is_vote(attempt) {
+            return;
+        }
         let hold = &mut self.tenants[usize::from(attempt.tenant)].hold;
         for place in attempt.places() {
             hold.add(attempt.slice, place, counts);
@@ -423,6 +446,9 @@ impl Engine {
             attempt: 0,
             verified: false,
             covered: covered || !attempt.free,
+            counted: false,
+            sends: 1,
+            cost: attempt.cost,
         };
         self.tenants[usize::from(attempt.tenant)]
             .region(attempt.region, &self.hasher)

@@ -31,6 +31,12 @@ const LIVED_IN: f64 = 3.0;
 const HONEST_SHARE: f64 = 0.65;
 /// Nats that they take off a line at most.
 const ODDS_MAX: f64 = 3.0;
+/// Nats that they take off more, once they are this high, in a range of the frontier; and
+/// the attempts in history from which the range around it is lived in, so that it may
+/// well be people's turn.
+const EMPTY_ODDS: f64 = 1.0;
+const EMPTY_ODDS_FROM: f64 = 2.0;
+const AROUND_LIVED_IN: f64 = 10.0;
 
 /// What an attempt may share with an attack that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,17 +148,31 @@ impl Engine {
         }
     }
 
-    /// Nats by which it is likelier than not that the attempt is the attack's.
-    pub(super) fn siege_odds(&self, attempt: &Attempt, scope: Scope) -> f64 {
+    /// Nats by which it is likelier than not that an attempt at a place is the attack's.
+    pub(super) fn siege_odds(&self, attempt: &Attempt, scope: Scope, place: Place) -> f64 {
         let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region);
         region.map_or(0.0, |region| {
-            let siege = match scope {
-                Scope::Region => &region.siege,
-                Scope::Frontier => &region.frontier,
+            let odds = match scope {
+                Scope::Region => region.siege.odds(attempt.conversion),
+                Scope::Frontier => region.frontier.odds(attempt.conversion),
                 Scope::Source(_) => return 0.0,
             };
-            siege.odds(attempt.conversion)
+            // What returns to ranges that were empty until lately is told from the rest,
+            // where nearly all of it is the attack's.
+            let sure = region.frontier.odds(attempt.conversion);
+            if attempt.frontier && sure >= EMPTY_ODDS_FROM && self.is_empty_around(place, attempt) {
+                odds.max(sure) + EMPTY_ODDS
+            } else {
+                odds
+            }
         })
+    }
+
+    /// Whether next to nobody was ever seen in the range one digit wider either.
+    fn is_empty_around(&self, place: Place, attempt: &Attempt) -> bool {
+        let class = place.class().unwrap_or_default();
+        let around = attempt.ranges().find(|(m, _)| *m == class + 1);
+        around.is_some_and(|(_, around)| self.history(around).attempts() < AROUND_LIVED_IN)
     }
 
     /// A scope of the attempt was refuted as a whole.

@@ -2,13 +2,12 @@
 //! system. A source that is refuted names no number, and so blocks none; it is a reason
 //! to judge the ranges that it reaches by the lines of a region under attack.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use super::Engine;
 use super::attempts::{Attempt, AttemptId};
 use super::bounds::{Bounds, attribute_ratios};
+use super::families::weighed;
 use crate::detector::baseline::{HeldCounts, source_ceiling};
-use crate::detector::evidence::digits::Bets;
+use crate::detector::evidence::digits::{Bets, MARGIN};
 use crate::detector::evidence::{Evidence, Lines, lines, missing_verification::Credit};
 use crate::detector::trie::{Place, Source, TenantIx};
 use crate::detector::tuning::PROFILES;
@@ -46,7 +45,7 @@ impl Engine {
             let first = node.evidence.is_none();
             let evidence = node.evidence.get_or_insert_with(|| Box::new(Evidence::new(now)));
             let own = node.history.attempts();
-            let bets = Bets::of_region(source_ceiling(own, approved, structural(source), tuning));
+            let bets = Bets::of_region(source_ceiling(own, approved, structural(source), tuning), MARGIN);
             if !first {
                 evidence.misses((flow - evidence.flow_seen).max(0.0), &bets, tuning);
             }
@@ -93,19 +92,20 @@ impl Engine {
         let (since, flow) = (evidence.since, self.tenants[usize::from(attempt.tenant)].flow);
         let all = (flow - since.flow).max(since.attempts as f64).max(1.0);
         let name = match source {
-            Source::Asn(asn) => format!("AS{asn}"),
-            Source::Network(bits) => network_name(bits),
-            Source::Device(_) => "one device".to_owned(),
+            Source::Device(_) => format!("device {source}"),
+            Source::Network(_) | Source::Asn(_) => source.to_string(),
         };
+        let log_e = evidence.log_e(0);
+        let said = format!(
+            "{} of {all:.0} attempts of the tenant came from {name}; {} of them were verified",
+            since.attempts, since.verified
+        );
         Some(EvidenceItem {
             family: "source".into(),
-            log_e: evidence.log_e(0),
+            log_e,
             observed: since.attempts as f64 / all,
             expected: source_ceiling(own, approved, structural(source), &self.tuning),
-            text: format!(
-                "{} of {all:.0} attempts of the tenant came from {name}; {} of them were verified",
-                since.attempts, since.verified
-            ),
+            text: weighed(log_e, said),
         })
     }
 
@@ -133,7 +133,7 @@ impl Engine {
             for source in attempt.sources() {
                 let place = Place::Source(attempt.tenant, source);
                 if let Some(evidence) = self.sources.evidence_mut(place) {
-                    evidence.silence(&credit);
+                    evidence.silence(attempt.opened, &credit);
                     if accused.is_none() && self.is_source_refuted(attempt.tenant, source) {
                         accused = Some(source);
                     }
@@ -155,7 +155,8 @@ impl Engine {
         for source in attempt.sources() {
             let place = Place::Source(attempt.tenant, source);
             if let Some(evidence) = self.sources.evidence_mut(place) {
-                evidence.note_verified(attempt.opened, attempt.free && !attempt.repeat);
+                let due = attempt.conversion * (1.0 - attempt.source_credited);
+                evidence.note_verified(attempt.opened, attempt.free && !attempt.repeat, due);
                 if self.tuning.enabled.missing_verification {
                     evidence.approval(factors);
                 }
@@ -174,7 +175,7 @@ impl Engine {
     /// What has waited long enough becomes the history of sources.
     pub(super) fn release_sources(&mut self, tenant: TenantIx, until: Millis) {
         let (now, decay) = (self.now, self.tuning.history_decay_ms);
-        while let Some(places) = self.tenants[usize::from(tenant)].source_hold.release(until) {
+        while let Some((_, places)) = self.tenants[usize::from(tenant)].source_hold.release(until) {
             for (place, counts) in places {
                 let history = &mut self.sources.touch(place).history;
                 history.learn(counts.attempts, 0.0, 0.0, now, decay);
@@ -188,15 +189,6 @@ fn passed(stage: usize) -> usize {
     STAGES.iter().filter(|s| **s <= stage).count()
 }
 
-/// The network whose leading bits these are.
-fn network_name(bits: u64) -> String {
-    if bits < 1 << 24 {
-        format!("{}/24", Ipv4Addr::from((bits as u32) << 8))
-    } else {
-        format!("{}/48", Ipv6Addr::from(u128::from(bits) << 80))
-    }
-}
-
 /// Share of a tenant's honest attempts that one source may hold of which nothing was
 /// seen.
 fn structural(source: Source) -> f64 {
@@ -204,16 +196,5 @@ fn structural(source: Source) -> f64 {
         Source::Device(_) => 0.005,
         Source::Network(_) => 0.02,
         Source::Asn(_) => 0.2,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn networks_are_named_as_people_write_them() {
-        assert_eq!(network_name(0x00cb_0071), "203.0.113.0/24");
-        assert_eq!(network_name(0x2001_0db8_0001), "2001:db8:1::/48");
     }
 }

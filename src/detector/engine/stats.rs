@@ -100,7 +100,8 @@ impl Engine {
         let age = self.now - tenant.first;
         let class = place.class().unwrap_or(6);
         let minutes = (window.end - window.start) as f64 / MINUTE as f64;
-        let expected_sends = honest_per_hour(&history, class, age, &self.tuning) * minutes / 60.0;
+        let expected_sends = honest_per_hour(&history, class, age, &self.tuning) * minutes / 60.0
+            * self.hour(entry, region).map_or(1.0, |hour| hour.region.middle());
         let histories = [self.history(Place::Root(entry)), history];
         let conversion = crate::detector::baseline::conversion_lower_bound(histories.iter(), &self.tuning);
         let log_e = self.trie.evidence(place).map_or(0.0, |e| e.log_e(0).max(0.0));

@@ -8,14 +8,15 @@ use serde::{Deserialize, Serialize};
 use super::attempts::{AppIx, AttemptId};
 use super::feed_health::FeedHealth;
 use super::siege::Siege;
-use crate::detector::baseline::{History, HoldBack, LearnedLatency, Memory, Share, Votes};
-use crate::detector::episode::EpisodeId;
+use crate::detector::baseline::{Exposure, History, HoldBack, LearnedLatency, Memory, Season, Share, Votes};
+use crate::detector::episode::{EpisodeId, Tally};
 use crate::detector::evidence::hammering::Hammer;
 use crate::detector::evidence::outage::Deliveries;
+use crate::detector::limits::Anchor;
 use crate::detector::trie::{Place, TenantIx};
 use crate::detector::tuning::Tuning;
 use crate::model::log::Token;
-use crate::model::{MINUTE, Millis, Prefix, Region};
+use crate::model::{MINUTE, Micros, Millis, Prefix, Region};
 
 /// Attempts remembered for each region, for attribution.
 const RING_MAX: usize = 1_000;
@@ -54,7 +55,12 @@ pub(crate) struct Tenant {
     pub(crate) latest: VecDeque<Untold>,
     /// Numbers that were sent to again while they were pending.
     pub(crate) hammers: Memory<Token, Hammer>,
+    /// The latest numbers that were sent to stubbornly: when, and where they lie.
+    pub(crate) hammered: VecDeque<(Millis, Region, Prefix)>,
     pub(crate) hold: HoldBack<Place>,
+    /// How often each hour of the week has become history, and what came in it.
+    pub(crate) exposure: Exposure,
+    pub(crate) season: Season,
     /// Approved attempts by source; its slices are those of `hold`.
     pub(crate) source_hold: HoldBack<Place>,
     /// Attempts to ranges that were half accused, among approved ones.
@@ -93,8 +99,10 @@ pub(crate) struct Untold {
 pub(crate) struct RegionState {
     /// Attempts that are no repeats.
     pub(crate) flow: f64,
-    /// No further alert is opened for it before this.
-    pub(crate) quiet_until: Millis,
+    /// When its last alert was opened, and the log e-value that it told of.
+    pub(crate) alerted: Option<(Millis, f64)>,
+    /// The open finding of level `alert` about it, and the place that it accuses.
+    pub(crate) watched: Option<(EpisodeId, Place)>,
     /// Whether it is under attack as a whole.
     pub(crate) siege: Siege,
     /// The same of its ranges that were empty until lately.
@@ -102,6 +110,8 @@ pub(crate) struct RegionState {
     pub(crate) device: Share,
     pub(crate) deliveries: Deliveries,
     pub(crate) suspect: Share,
+    pub(crate) season: Season,
+    pub(crate) anchor: Anchor,
     /// Approved attempts from each network operator.
     pub(crate) asns: Memory<u32, u16>,
     ring: VecDeque<RingEntry>,
@@ -117,6 +127,11 @@ pub(crate) struct RingEntry {
     pub(crate) attempt: AttemptId,
     pub(crate) verified: bool,
     pub(crate) covered: bool,
+    /// Whether the open finding about the region has counted it.
+    pub(crate) counted: bool,
+    /// Its messages, and what they cost.
+    pub(crate) sends: u64,
+    pub(crate) cost: Micros,
 }
 
 /// One app.
@@ -132,6 +147,8 @@ pub(crate) struct App {
     /// When the app was first seen to verify.
     pub(crate) verified_since: Option<Millis>,
     pub(crate) fresh: Share,
+    /// Unverified attempts that were sent to again.
+    pub(crate) asked: Share,
     /// How its attempts convert.
     pub(crate) history: History,
     pub(crate) latency: LearnedLatency,
@@ -166,7 +183,10 @@ impl Tenant {
             devices: Memory::new(DEVICES_MAX, hasher.clone()),
             latest: VecDeque::new(),
             hammers: Memory::new(HAMMERS_MAX, hasher.clone()),
+            hammered: VecDeque::new(),
             hold: HoldBack::new(hasher.clone()),
+            exposure: Exposure::default(),
+            season: Season::default(),
             source_hold: HoldBack::new(hasher.clone()),
             suspect: Share::default(),
             regions: BTreeMap::new(),
@@ -174,6 +194,14 @@ impl Tenant {
             confirmed: VecDeque::new(),
             verifies: false,
         }
+    }
+
+    /// A number was sent to stubbornly.
+    pub(crate) fn note_hammered(&mut self, now: Millis, region: Region, block: Prefix) {
+        if self.hammered.len() >= LATEST_MAX {
+            self.hammered.pop_front();
+        }
+        self.hammered.push_back((now, region, block));
     }
 
     /// Remembers what a client did not tell.
@@ -237,16 +265,28 @@ impl Tenant {
     pub(crate) fn region(&mut self, region: Region, hasher: &crate::detector::Keyed) -> &mut RegionState {
         self.regions.entry(region).or_insert_with(|| RegionState {
             flow: 0.0,
-            quiet_until: Millis::MIN,
+            alerted: None,
+            watched: None,
             siege: Siege::default(),
             frontier: Siege::default(),
             device: Share::default(),
             deliveries: Deliveries::default(),
             suspect: Share::default(),
+            season: Season::default(),
+            anchor: Anchor::default(),
             asns: Memory::new(ASNS_MAX, hasher.clone()),
             ring: VecDeque::new(),
             ring_first: 0,
         })
+    }
+}
+
+impl RingEntry {
+    fn add_to(&self, tally: &mut Tally) {
+        tally.attempts += 1;
+        tally.verified += u64::from(self.verified);
+        tally.sends += self.sends;
+        tally.cost.0 += self.cost.0;
     }
 }
 
@@ -270,6 +310,31 @@ impl RegionState {
     /// Remembered attempts, latest first.
     pub(crate) fn latest(&self) -> impl Iterator<Item = &RingEntry> {
         self.ring.iter().rev()
+    }
+
+    /// Counts what an accusation is about, of attempts since a time that lie in no
+    /// block: all of it, and the part that no record has counted yet.
+    pub(crate) fn count(&mut self, since: Millis, is_meant: impl Fn(&RingEntry) -> bool) -> (Tally, Tally) {
+        let (mut all, mut new) = (Tally::default(), Tally::default());
+        let latest = self.ring.iter_mut().rev().take_while(|e| e.at >= since);
+        for entry in latest.filter(|e| !e.covered) {
+            if !is_meant(entry) {
+                continue;
+            }
+            entry.add_to(&mut all);
+            if !std::mem::replace(&mut entry.counted, true) {
+                entry.add_to(&mut new);
+            }
+        }
+        (all, new)
+    }
+
+    /// The finding about the region is over: what it counted may count for another.
+    pub(crate) fn uncount(&mut self) {
+        self.watched = None;
+        for entry in &mut self.ring {
+            entry.counted = false;
+        }
     }
 
     /// Marks what lies inside a new block, so that it accuses nobody else.

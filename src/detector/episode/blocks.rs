@@ -54,6 +54,13 @@ pub(crate) struct StandingBlock {
     pub(crate) number: Option<Token>,
 }
 
+impl StandingBlock {
+    /// Whether attempts to a number are what it is there for.
+    pub(crate) fn is_about(&self, number: Token) -> bool {
+        self.number.is_none_or(|of| of == number)
+    }
+}
+
 /// A block as it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
@@ -131,7 +138,7 @@ impl Blocks {
         if standing.phase == Phase::HalfOpen {
             return None;
         }
-        standing.recent += u32::from(standing.number.is_none_or(|of| of == number));
+        standing.recent += u32::from(standing.is_about(number));
         let confirms = !std::mem::replace(&mut standing.confirmed, true);
         let renewed = standing.recent >= RENEWING_ATTEMPTS
             && 2 * (standing.expires - now) < standing.ttl_ms
@@ -269,6 +276,13 @@ impl Blocks {
             .collect();
         found.sort_unstable();
         found
+    }
+
+    /// Every standing block, in order of tenant and prefix.
+    pub(crate) fn all(&self) -> Vec<(TenantIx, Prefix)> {
+        let mut all: Vec<_> = self.standing.keys().copied().collect();
+        all.sort_unstable();
+        all
     }
 
     /// The block at exactly this prefix.

@@ -8,25 +8,27 @@
 //! | open, block | – | Update on material change | Close |
 //! | closed | a new episode | a new episode | – |
 
-use std::collections::BTreeMap;
-
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::Sketch;
+use crate::detector::evidence::hammering::Hammer;
 use crate::detector::trie::TenantIx;
 use crate::model::{
-    AccusedPrefix, Activity, Currency, EntityKey, EvidenceItem, Explanation, Finding, FindingKind, FindingUid, HOUR,
-    Level, MINUTE, Micros, Millis, Prefix, RecommendedAction, Region,
+    AccusedPrefix, Activity, BrokenLimit, Currency, EntityKey, EvidenceItem, Explanation, Finding, FindingKind,
+    FindingUid, HOUR, Level, MINUTE, Micros, Millis, Prefix, RecommendedAction, Region,
 };
 
 /// Number of an episode within its partition.
 pub(crate) type EpisodeId = u64;
 
-/// Closed episodes remembered, for verdicts that come late.
-const CLOSED_MAX: usize = 10_000;
-/// A finding is updated when its attempts have grown by this factor.
+/// A finding is updated when its messages have grown by this factor.
 const GROWTH: u64 = 10;
+/// An attack that begins so soon after the block of another may be the same.
+const MOVE_MS: i64 = 15 * MINUTE;
+/// Ranges that are remembered at most once their blocks have ended.
+const ENDED_MAX: usize = 1_000;
 
 /// One accused range and what was seen in it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +36,15 @@ pub(crate) struct Accused {
     pub(crate) prefix: Prefix,
     pub(crate) honest_per_hour: f64,
     pub(crate) sends: u64,
+}
+
+/// Attempts, their messages and what those cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tally {
+    pub(crate) attempts: u64,
+    pub(crate) verified: u64,
+    pub(crate) sends: u64,
+    pub(crate) cost: Micros,
 }
 
 /// One episode.
@@ -47,20 +58,34 @@ pub(crate) struct Episode {
     pub(crate) kind: FindingKind,
     pub(crate) level: Level,
     pub(crate) opened: Millis,
+    /// What is accused now.
     pub(crate) accused: Vec<Accused>,
+    /// What was accused and whose block has ended since; the latest last.
+    ended: Vec<Accused>,
+    /// Those of them that are accused for a single number's sake.
+    hammered: Vec<Prefix>,
     pub(crate) action: RecommendedAction,
     pub(crate) expires: Millis,
     pub(crate) evidence: Vec<EvidenceItem>,
     pub(crate) log_e_total: f64,
     pub(crate) log_e_threshold: f64,
     pub(crate) explanations: Vec<Explanation>,
+    pub(crate) limits: Vec<BrokenLimit>,
+    /// Totals of the whole episode: each attempt counts once, whatever of it is
+    /// accused at present.
     pub(crate) attempts: u64,
     pub(crate) verified: u64,
-    pub(crate) expected_conversion: f64,
+    /// Messages: attempts and resends. Only attacks count them apart.
+    sends: u64,
     pub(crate) cost: Micros,
+    pub(crate) expected_conversion: f64,
     pub(crate) first_event: Millis,
     pub(crate) last_event: Millis,
     pub(crate) moved_from: Option<FindingUid>,
+    /// Where the attack comes from.
+    pub(crate) sketch: Sketch,
+    /// When its first block and its latest one were put.
+    pub(crate) blocked: Option<(Millis, Millis)>,
     pub(crate) samples: Vec<String>,
     pub(crate) detail: String,
     sequence: u32,
@@ -80,19 +105,127 @@ pub(crate) struct Opening {
 }
 
 impl Episode {
+    /// Nothing is known but what it opens with.
+    pub(super) fn new(id: EpisodeId, uid: FindingUid, opening: Opening) -> Self {
+        Self {
+            id,
+            uid,
+            key: opening.key,
+            tenant: opening.tenant,
+            region: opening.region,
+            kind: opening.kind,
+            level: opening.level,
+            opened: opening.now,
+            accused: Vec::new(),
+            ended: Vec::new(),
+            hammered: Vec::new(),
+            action: opening.action,
+            expires: opening.now,
+            evidence: Vec::new(),
+            log_e_total: 0.0,
+            log_e_threshold: 0.0,
+            explanations: Vec::new(),
+            limits: Vec::new(),
+            attempts: 0,
+            verified: 0,
+            sends: 0,
+            cost: Micros(0),
+            expected_conversion: 0.0,
+            first_event: opening.now,
+            last_event: opening.now,
+            moved_from: opening.moved_from,
+            sketch: Sketch::default(),
+            blocked: None,
+            samples: Vec::new(),
+            detail: String::new(),
+            sequence: 0,
+            reported: 0,
+        }
+    }
+
+    /// All ranges that it has accused, in order.
+    pub(crate) fn ranges(&self) -> Vec<Prefix> {
+        let mut ranges: Vec<Prefix> = self.all_accused().iter().map(|a| a.prefix).collect();
+        ranges.dedup();
+        ranges
+    }
+
+    fn all_accused(&self) -> Vec<Accused> {
+        let mut all: Vec<Accused> = self.accused.iter().chain(&self.ended).cloned().collect();
+        all.sort_by_key(|a| a.prefix);
+        all
+    }
+
     /// One more attempt inside an accused range.
     pub(crate) fn on_attempt(&mut self, prefix: Prefix, event_time: Millis, cost: Micros) {
         self.attempts += 1;
-        self.cost.0 += cost.0;
         self.last_event = self.last_event.max(event_time);
-        if let Some(accused) = self.accused.iter_mut().find(|a| a.prefix == prefix) {
+        self.on_message(prefix, cost);
+    }
+
+    /// One more message of an attempt that was counted, to a number in `inside`.
+    pub(crate) fn on_message(&mut self, inside: Prefix, cost: Micros) {
+        self.sends += 1;
+        self.cost.0 += cost.0;
+        if let Some(accused) = self.accused.iter_mut().find(|a| a.prefix.covers(inside)) {
             accused.sends += 1;
         }
     }
 
+    /// Whether an attack that began at `began` and looks like `sketch` may be this one,
+    /// which moved: it has stood at level `block` and was still seen since `since`; it
+    /// uses the same app, and either comes from a network, autonomous system or device
+    /// that was seen in this one, or began while this one was being blocked or within
+    /// some minutes after its latest block.
+    pub(crate) fn may_have_moved(&self, since: Millis, began: Millis, sketch: &Sketch) -> bool {
+        let Some((first, latest)) = self.blocked else {
+            return false;
+        };
+        let follows = began >= first && began <= latest + MOVE_MS;
+        self.last_event >= since && self.sketch.shares_app(sketch) && (self.sketch.shares_source(sketch) || follows)
+    }
+
+    /// Attempts that were made before anything was accused, and are counted now.
+    pub(crate) fn add(&mut self, tally: Tally) {
+        self.attempts += tally.attempts;
+        self.verified += tally.verified;
+        self.sends += tally.sends;
+        self.cost.0 += tally.cost.0;
+    }
+
+    /// Accuses a range, or one number in it; it takes the place of all that was accused
+    /// inside it.
+    pub(crate) fn accuse(&mut self, mut accused: Accused, of_one_number: bool) {
+        self.hammered.retain(|p| !accused.prefix.covers(*p));
+        self.hammered.extend(of_one_number.then_some(accused.prefix));
+        for list in [&mut self.accused, &mut self.ended] {
+            list.retain(|narrower| {
+                let is_inside = accused.prefix.covers(narrower.prefix);
+                accused.sends += if is_inside { narrower.sends } else { 0 };
+                !is_inside
+            });
+        }
+        self.accused.push(accused);
+        self.accused.sort_by_key(|a| a.prefix);
+    }
+
+    /// The block of a range has ended while others stand.
+    pub(crate) fn lapse(&mut self, prefix: Prefix) {
+        let of = |a: &Accused| a.prefix == prefix;
+        self.ended.extend(self.accused.iter().filter(|a| of(a)).cloned());
+        self.accused.retain(|a| !of(a));
+        let surplus = self.ended.len().saturating_sub(ENDED_MAX);
+        self.ended.drain(..surplus);
+    }
+
+    /// Messages of the whole episode.
+    fn messages(&self) -> u64 {
+        self.sends.max(self.attempts)
+    }
+
     /// Whether so much has happened since the last record that it is worth another.
     pub(crate) fn has_grown(&self) -> bool {
-        self.attempts >= 50 && self.attempts >= GROWTH * self.reported
+        self.messages() >= 50 && self.messages() >= GROWTH * self.reported
     }
 
     /// The next record of the episode.
@@ -105,8 +238,13 @@ impl Episode {
     ) -> Finding {
         let hours = ((self.last_event - self.first_event).max(MINUTE)) as f64 / HOUR as f64;
         let since_start = ((now - self.first_event).max(MINUTE)) as f64 / HOUR as f64;
-        let prefixes = self
-            .accused
+        // A range whose block has ended is no longer accused; the last record names all
+        // that the episode had accused.
+        let named = match activity {
+            Activity::Close => self.all_accused(),
+            Activity::Create | Activity::Update => self.accused.clone(),
+        };
+        let prefixes = named
             .iter()
             .map(|a| AccusedPrefix {
                 prefix: a.prefix,
@@ -134,7 +272,9 @@ impl Episode {
             log_e_total: self.log_e_total,
             log_e_threshold: self.log_e_threshold,
             explanations: self.explanations.clone(),
+            limits: self.limits.clone(),
             attempts: self.attempts,
+            messages: self.messages(),
             verified: self.verified,
             expected_conversion: self.expected_conversion,
             loss: self.cost,
@@ -143,20 +283,20 @@ impl Episode {
             moved_from: self.moved_from,
             config_hash: hash.clone(),
             samples: self.samples.clone(),
-            message: self.message(),
+            message: self.message(&named),
         };
         self.sequence += 1;
-        self.reported = self.attempts;
+        self.reported = self.messages();
         finding
     }
 
-    fn message(&self) -> String {
+    fn message(&self, named: &[Accused]) -> String {
         if self.kind != FindingKind::SmsPumping {
             return self.detail.clone();
         }
-        let shown: Vec<String> = self.accused.iter().take(5).map(|a| a.prefix.to_string()).collect();
-        let more = if self.accused.len() > 5 {
-            format!(" and {} more", self.accused.len() - 5)
+        let shown: Vec<String> = named.iter().take(5).map(|a| a.prefix.to_string()).collect();
+        let more = if named.len() > 5 {
+            format!(" and {} more", named.len() - 5)
         } else {
             String::new()
         };
@@ -165,14 +305,33 @@ impl Episode {
         } else {
             100.0 * self.verified as f64 / self.attempts as f64
         };
+        if !named.is_empty() && named.iter().all(|a| self.hammered.contains(&a.prefix)) {
+            let whom = if named.len() == 1 {
+                "one number"
+            } else {
+                "single numbers"
+            };
+            return format!(
+                "SMS pumping towards {whom} of {}{more}: {} messages, {} of {} attempts verified; an honest person asks for {:.1}",
+                shown.join(", "),
+                self.messages(),
+                self.verified,
+                self.attempts,
+                1.0 + Hammer::honest(),
+            );
+        }
+        let seen = if self.messages() > self.attempts {
+            format!("{} messages in {} attempts", self.messages(), self.attempts)
+        } else {
+            format!("{} attempts", self.attempts)
+        };
         format!(
-            "SMS pumping towards {}{more}: {} attempts, {share:.1} % verified, {:.0} % expected",
+            "SMS pumping towards {}{more}: {seen}, {share:.1} % verified, {:.0} % expected",
             if shown.is_empty() {
                 "no single range".to_owned()
             } else {
                 shown.join(", ")
             },
-            self.attempts,
             100.0 * self.expected_conversion,
         )
     }
@@ -188,7 +347,7 @@ fn attack_share(sends: u64, honest: f64) -> f64 {
 }
 
 /// The uid of an episode: 128 bits of SHA-256 over what never changes in it.
-fn uid(key: &EntityKey, kind: FindingKind, opened: Millis) -> FindingUid {
+pub(super) fn uid(key: &EntityKey, kind: FindingKind, opened: Millis) -> FindingUid {
     let mut hash = Sha256::new();
     let text = key.to_string();
     for part in [key.tenant.as_str(), kind.as_str(), &text, &opened.0.to_string()] {
@@ -199,119 +358,4 @@ fn uid(key: &EntityKey, kind: FindingKind, opened: Millis) -> FindingUid {
     FindingUid(u128::from_be_bytes(
         digest[..16].try_into().expect("SHA-256 has 32 bytes"),
     ))
-}
-
-/// The open episodes of a partition, and the closed ones that verdicts may name.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Episodes {
-    open: BTreeMap<EpisodeId, Episode>,
-    by_uid: BTreeMap<FindingUid, (EpisodeId, EntityKey)>,
-    by_age: std::collections::VecDeque<FindingUid>,
-    next: EpisodeId,
-}
-
-impl Episodes {
-    /// Opens an episode; its first record is still to be made.
-    pub(crate) fn open(&mut self, opening: Opening) -> &mut Episode {
-        let id = self.next;
-        self.next += 1;
-        let uid = uid(&opening.key, opening.kind, opening.now);
-        self.by_uid.insert(uid, (id, opening.key.clone()));
-        self.by_age.push_back(uid);
-        if self.by_age.len() > CLOSED_MAX
-            && let Some(oldest) = self.by_age.pop_front()
-            && !self
-                .by_uid
-                .get(&oldest)
-                .is_some_and(|(id, _)| self.open.contains_key(id))
-        {
-            self.by_uid.remove(&oldest);
-        }
-        self.open.entry(id).or_insert(Episode {
-            id,
-            uid,
-            key: opening.key,
-            tenant: opening.tenant,
-            region: opening.region,
-            kind: opening.kind,
-            level: opening.level,
-            opened: opening.now,
-            accused: Vec::new(),
-            action: opening.action,
-            expires: opening.now,
-            evidence: Vec::new(),
-            log_e_total: 0.0,
-            log_e_threshold: 0.0,
-            explanations: Vec::new(),
-            attempts: 0,
-            verified: 0,
-            expected_conversion: 0.0,
-            cost: Micros(0),
-            first_event: opening.now,
-            last_event: opening.now,
-            moved_from: opening.moved_from,
-            samples: Vec::new(),
-            detail: String::new(),
-            sequence: 0,
-            reported: 0,
-        })
-    }
-
-    pub(crate) fn get(&self, id: EpisodeId) -> Option<&Episode> {
-        self.open.get(&id)
-    }
-
-    pub(crate) fn get_mut(&mut self, id: EpisodeId) -> Option<&mut Episode> {
-        self.open.get_mut(&id)
-    }
-
-    /// Takes an episode out; its last record is still to be made.
-    pub(crate) fn close(&mut self, id: EpisodeId) -> Option<Episode> {
-        self.open.remove(&id)
-    }
-
-    /// The open episode of an attack on a tenant in a region.
-    pub(crate) fn attack_on(&self, tenant: TenantIx, region: Region) -> Option<EpisodeId> {
-        self.open
-            .values()
-            .find(|e| e.kind == FindingKind::SmsPumping && e.tenant == Some(tenant) && e.region == Some(region))
-            .map(|e| e.id)
-    }
-
-    /// The episode that would have the same identity as one opened now.
-    pub(crate) fn same(&self, kind: FindingKind, key: &EntityKey, now: Millis) -> Option<EpisodeId> {
-        self.by_uid.get(&uid(key, kind, now)).map(|(id, _)| *id)
-    }
-
-    /// The latest episode of the tenant that reached level `block` since `since`.
-    pub(crate) fn latest_block_of(&self, tenant: TenantIx, since: Millis) -> Option<FindingUid> {
-        self.open
-            .values()
-            .rev()
-            .find(|e| {
-                e.kind == FindingKind::SmsPumping
-                    && e.tenant == Some(tenant)
-                    && e.level == Level::Block
-                    && e.last_event >= since
-            })
-            .map(|e| e.uid)
-    }
-
-    /// The open episode of a kind about an entity.
-    pub(crate) fn about(&self, kind: FindingKind, key: &EntityKey) -> Option<EpisodeId> {
-        self.open
-            .values()
-            .find(|e| e.kind == kind && e.key == *key)
-            .map(|e| e.id)
-    }
-
-    /// The episode that a verdict names: open or closed.
-    pub(crate) fn by_uid(&self, uid: FindingUid) -> Option<(EpisodeId, &EntityKey)> {
-        self.by_uid.get(&uid).map(|(id, key)| (*id, key))
-    }
-
-    /// How many episodes are open.
-    pub(crate) fn len(&self) -> usize {
-        self.open.len()
-    }
 }

@@ -3,8 +3,12 @@
 
 mod blocks;
 mod episodes;
+mod registry;
 mod safelist;
+mod sketch;
 
 pub(crate) use blocks::{BlockEvent, Blocks, Cover, Phase, StandingBlock, Wanted};
-pub(crate) use episodes::{Accused, Episode, EpisodeId, Episodes, Opening};
+pub(crate) use episodes::{Accused, Episode, EpisodeId, Opening, Tally};
+pub(crate) use registry::Episodes;
 pub(crate) use safelist::{Safelist, protects};
+pub(crate) use sketch::Sketch;

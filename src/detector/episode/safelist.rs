@@ -43,16 +43,15 @@ impl Safelist {
             .is_some_and(|e| e.remove(&(prefix, app.into())).is_some())
     }
 
-    /// Whether the prefix lies within one that is safe from blocks of `app`, one or
-    /// all of them, or holds one.
-    pub(crate) fn touches(&self, tenant: &str, app: Option<&str>, prefix: Prefix, now: Millis) -> bool {
-        let Some(entries) = self.entries.get(tenant) else {
-            return false;
-        };
-        entries
-            .iter()
-            .filter(|(_, expires)| expires.is_none_or(|e| e > now))
-            .any(|((safe, of), _)| protects(of, app) && (safe.covers(prefix) || prefix.covers(*safe)))
+    /// What is safe from blocks of `app`, one or all of them, and holds the prefix or
+    /// lies within it; in order of prefix.
+    pub(crate) fn touching(&self, tenant: &str, app: Option<&str>, prefix: Prefix, now: Millis) -> Vec<Prefix> {
+        let entries = self.entries.get(tenant).into_iter().flatten();
+        let standing = entries.filter(|(_, expires)| expires.is_none_or(|e| e > now));
+        standing
+            .filter(|((safe, of), _)| protects(of, app) && (safe.covers(prefix) || prefix.covers(*safe)))
+            .map(|((safe, _), _)| *safe)
+            .collect()
     }
 }
 
@@ -65,11 +64,12 @@ mod tests {
         let mut list = Safelist::default();
         let p = |n| Prefix::from_digits(n).unwrap();
         list.put("acme", "*", p(4_477_009), Some(Millis(100)));
-        assert!(list.touches("acme", None, p(44_770_091), Millis(0)));
-        assert!(list.touches("acme", None, p(4_477), Millis(0)));
-        assert!(!list.touches("acme", None, p(4_478), Millis(0)));
-        assert!(!list.touches("other", None, p(4_477_009), Millis(0)));
-        assert!(!list.touches("acme", None, p(4_477_009), Millis(100)));
+        let touching = |tenant, prefix, now| list.touching(tenant, None, p(prefix), Millis(now));
+        assert_eq!(touching("acme", 44_770_091, 0), [p(4_477_009)]);
+        assert_eq!(touching("acme", 4_477, 0), [p(4_477_009)]);
+        assert!(touching("acme", 4_478, 0).is_empty());
+        assert!(touching("other", 4_477_009, 0).is_empty());
+        assert!(touching("acme", 4_477_009, 100).is_empty());
         assert!(list.delete("acme", "*", p(4_477_009)));
         assert!(!list.delete("acme", "*", p(4_477_009)));
     }
@@ -78,9 +78,9 @@ mod tests {
         let mut list = Safelist::default();
         let prefix = Prefix::from_digits(4_477_009).unwrap();
         list.put("acme", "links", prefix, None);
-        let holds = |app| list.touches("acme", app, prefix, Millis(0));
+        let holds = |app| !list.touching("acme", app, prefix, Millis(0)).is_empty();
         assert!(holds(None) && holds(Some("links")) && !holds(Some("login")));
         list.put("acme", "*", prefix, None);
-        assert!(list.touches("acme", Some("login"), prefix, Millis(0)));
+        assert!(!list.touching("acme", Some("login"), prefix, Millis(0)).is_empty());
     }
 }

@@ -12,12 +12,17 @@ const BOUND_MAX: f64 = 0.9;
 /// Pseudo-attempts at the honest bound with which a place begins.
 const PSEUDO: f64 = 3.0;
 
+/// Whether an attribute with such an honest bound tells anything.
+pub(crate) fn tells(bound: f64) -> bool {
+    bound < BOUND_MAX
+}
+
 /// The ratio of one attempt for an attribute seen `seen` times in `attempts`;
 /// `lead` is the share that is expected where little was seen yet, should an
 /// attack that is known elsewhere arrive here. Any bet that was laid before the
 /// attempt keeps the mean at one or below.
 pub(crate) fn bet(present: bool, seen: f64, attempts: f64, bound: f64, lead: f64) -> f64 {
-    if bound >= BOUND_MAX {
+    if !tells(bound) {
         return 1.0;
     }
     let rate = ((seen + PSEUDO * lead.max(bound)) / (attempts + PSEUDO))

@@ -75,19 +75,18 @@ impl Bets {
 
     /// The bets at a region or a source: a launch may be in one country alone, and a
     /// crowd in one place.
-    pub(crate) fn of_region(ceiling: f64) -> Self {
+    pub(crate) fn of_region(ceiling: f64, margin: f64) -> Self {
         Self {
-            plain: Bet {
-                ceiling,
-                margin: REGION_MARGIN,
-            },
+            plain: Bet { ceiling, margin },
             launch: None,
         }
     }
 }
 
-/// A region's share must exceed its upper bound this many times to be bet on.
-const REGION_MARGIN: f64 = 4.0;
+/// A region's or source's share must exceed its upper bound this many times to be bet
+/// on, as shares swing with the time of day; less where the hour is accounted for.
+pub(crate) const MARGIN: f64 = 4.0;
+pub(crate) const MARGIN_WITHIN_HOUR: f64 = 2.0;
 
 impl Bet {
     fn applies(&self, share: f64) -> bool {

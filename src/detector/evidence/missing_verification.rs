@@ -57,6 +57,8 @@ pub(crate) struct Credit {
     pub(crate) ordinary: [f64; PROFILES],
     /// Against the high conversion that an enrolment asserts.
     pub(crate) high: [f64; PROFILES],
+    /// Verifications that honest people would at least have made meanwhile.
+    pub(crate) due: f64,
 }
 
 impl Credit {
@@ -64,6 +66,7 @@ impl Credit {
     pub(crate) const NONE: Self = Self {
         ordinary: [1.0; PROFILES],
         high: [1.0; PROFILES],
+        due: 0.0,
     };
 
     /// Silence while the share of verifications that have come grows from `before` to
@@ -73,6 +76,7 @@ impl Credit {
         Self {
             ordinary: credit(conversion),
             high: credit(conversion.max(tuning.enrolment_conversion)),
+            due: conversion * (share - before).max(0.0),
         }
     }
 }

@@ -21,6 +21,8 @@ pub(crate) mod missing_verification;
 mod null;
 pub(crate) mod outage;
 mod parts;
+pub(crate) mod patience;
+mod ratios;
 pub(crate) mod receipts;
 pub(crate) mod regularity;
 pub(crate) mod volume;
@@ -33,6 +35,7 @@ use self::missing_verification::Credit;
 use self::null::Silence;
 pub(crate) use self::null::{NULLS, Null};
 use self::parts::Parts;
+pub(crate) use self::ratios::Ratios;
 use crate::detector::tuning::{PROFILES, Tuning};
 use crate::model::{Micros, Millis, Prefix};
 
@@ -40,96 +43,14 @@ use crate::model::{Micros, Millis, Prefix};
 pub(crate) const PRODUCT_MIN: f64 = 1e-30;
 pub(crate) const PRODUCT_MAX: f64 = 1e60;
 
-/// The ratios of one visit, by family; 1 where a family has nothing to say.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Ratios {
-    /// Where the numbers lie, per profile.
-    pub(crate) digits: [f64; PROFILES],
-    /// The same against the little that a launch asserts of it, per profile.
-    pub(crate) launch_digits: [f64; PROFILES],
-    /// Volume against the honest upper bound, per profile.
-    pub(crate) volume: [f64; PROFILES],
-    /// Never-seen numbers.
-    pub(crate) novelty: f64,
-    /// Country, network and presence of the client.
-    pub(crate) geography: f64,
-    /// One device for many numbers.
-    pub(crate) device: f64,
-    /// Numbers outside their plan.
-    pub(crate) validity: f64,
-    /// Ranges that were half accused before.
-    pub(crate) suspects: f64,
-    /// Gaps too even to be people.
-    pub(crate) regularity: f64,
-    /// Against a launch: one hundred takes too much of its thousand.
-    pub(crate) fill: f64,
-    /// Against a launch: it reaches too many of a range's numbers.
-    pub(crate) launch_rate: f64,
-    /// Against an enrolment: people at desks are not that fast.
-    pub(crate) desk_rate: f64,
-    /// Against an enrolment: it comes from one network.
-    pub(crate) network_change: f64,
-    /// Against an enrolment: its numbers lie close together.
-    pub(crate) scatter: f64,
-    /// Whether this attempt comes from another network than the last one.
-    pub(crate) other_network: bool,
-}
-
-impl Default for Ratios {
-    fn default() -> Self {
-        Self {
-            digits: [1.0; PROFILES],
-            launch_digits: [1.0; PROFILES],
-            volume: [1.0; PROFILES],
-            novelty: 1.0,
-            geography: 1.0,
-            device: 1.0,
-            validity: 1.0,
-            suspects: 1.0,
-            regularity: 1.0,
-            fill: 1.0,
-            launch_rate: 1.0,
-            desk_rate: 1.0,
-            network_change: 1.0,
-            scatter: 1.0,
-            other_network: false,
-        }
-    }
-}
-
-impl Ratios {
-    /// What null `j` has to answer for under profile `k`. No innocent crowd keeps time
-    /// like a clock, or goes where an attack is half proved: what does, a load test or
-    /// a scheduled mailing, is told by its numbers and by its app.
-    fn against(&self, null: Null, k: usize) -> f64 {
-        let sources = self.geography * self.device * self.validity;
-        let always = self.suspects * self.regularity;
-        always
-            * match null {
-                Null::Plain | Null::Outage => self.digits[k] * self.volume[k] * self.novelty * sources,
-                Null::Launch | Null::LaunchInOutage => {
-                    let fill = if matches!(k, 0 | 2 | 3) { self.fill } else { 1.0 };
-                    let rate = if k <= 1 { self.launch_rate } else { 1.0 };
-                    self.launch_digits[k] * fill * rate * sources
-                }
-                Null::Enrolment => {
-                    // Each picture of an attack contradicts an enrolment in a way of its
-                    // own: one comes from one network, but too fast, or from all over
-                    // the range. Where clients are counts as far as their network changes.
-                    let abroad = if self.other_network { self.geography } else { 1.0 };
-                    let network = self.network_change * abroad;
-                    let point = match k {
-                        0 => self.desk_rate * self.scatter,
-                        // A narrow range is told by its network alone.
-                        1 | 5 if self.scatter != 1.0 => self.scatter,
-                        1 | 3 | 5 => network,
-                        _ => network * self.scatter,
-                    };
-                    point * self.validity
-                }
-            }
-    }
-}
+/// Evidence, as an e-value, with which a place is kept whatever was forgotten of its
+/// attempts.
+const HELD: f64 = std::f64::consts::E;
+/// Approvals, and their share of all attempts, those that are still to come included,
+/// that show people; who fakes conversions fakes fewer. An e-value from which approvals come as those of machines.
+const PEOPLED_MIN: f64 = 4.0;
+const PEOPLED_SHARE: f64 = 0.7;
+const MACHINE_LIKE: f64 = 7.4;
 
 /// What is known against one place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -180,6 +101,10 @@ pub(crate) struct Counters {
 pub(crate) struct Since {
     pub(crate) attempts: u64,
     pub(crate) verified: u64,
+    /// Verifications that honest people would at least have made of them by now.
+    pub(crate) due: f64,
+    /// Messages: attempts and resends.
+    pub(crate) sends: u64,
     pub(crate) cost: Micros,
     /// The enclosing flow at the first of them.
     pub(crate) flow: f64,
@@ -215,16 +140,27 @@ impl Evidence {
             self.since.last_event = event_time;
         }
         self.since.attempts += 1;
+        self.since.sends += 1;
         self.since.cost.0 += cost.0;
         self.since.first_event = self.since.first_event.min(event_time);
         self.since.last_event = self.since.last_event.max(event_time);
     }
 
-    /// Notes an approval of an attempt opened at `opened`: only who was `counted` as an
-    /// attempt here, and since the evidence began, counts as a verified one.
-    pub(crate) fn note_verified(&mut self, opened: Millis, counted: bool) {
+    /// One more message of an attempt that was opened at `opened`.
+    pub(crate) fn note_resend(&mut self, opened: Millis, cost: Micros) {
+        if opened >= self.start {
+            self.since.sends += 1;
+            self.since.cost.0 += cost.0;
+        }
+    }
+
+    /// Notes an approval of an attempt opened at `opened`, of which `due` was still to
+    /// come: only who was `counted` as an attempt here, and since the evidence began,
+    /// counts as a verified one.
+    pub(crate) fn note_verified(&mut self, opened: Millis, counted: bool, due: f64) {
         if counted && opened >= self.start {
             self.since.verified += 1;
+            self.since.due += due;
         }
     }
 
@@ -242,7 +178,7 @@ impl Evidence {
 
     /// Whether the place deserves to be kept when room is short.
     pub(crate) fn has_standing(&self) -> bool {
-        self.counters.attempts >= 2.0
+        self.counters.attempts >= 2.0 || self.total(0) >= HELD
     }
 
     /// How much of what was counted up to the last visit is left.
@@ -353,8 +289,11 @@ impl Evidence {
         }
     }
 
-    /// Silence of one attempt.
-    pub(crate) fn silence(&mut self, credit: &Credit) {
+    /// Silence of one attempt opened at `opened`.
+    pub(crate) fn silence(&mut self, opened: Millis, credit: &Credit) {
+        if opened >= self.start {
+            self.since.due += credit.due;
+        }
         for (null, row) in NULLS.iter().zip(&mut self.products) {
             let factors = match null.silence() {
                 Silence::Excused => continue,
@@ -401,8 +340,9 @@ impl Evidence {
         }
     }
 
-    /// A receipt: what it makes of the claim that messages do not arrive.
-    pub(crate) fn receipt(&mut self, factor: f64) {
+    /// What a receipt, or that nobody asks again, makes of the claim that messages do
+    /// not arrive.
+    pub(crate) fn against_outage(&mut self, factor: f64) {
         for (null, row) in NULLS.iter().zip(&mut self.products) {
             if null.silence() == Silence::Excused {
                 for product in row.iter_mut() {
@@ -419,6 +359,15 @@ impl Evidence {
 
     fn total(&self, null: usize) -> f64 {
         self.products[null].iter().sum()
+    }
+
+    /// Whether those who came since the change point verify as people do, nearly all of
+    /// them and at people's delays: whatever else is odd, they are there.
+    pub(crate) fn is_peopled(&self) -> bool {
+        let (verified, attempts) = (self.since.verified as f64, self.since.attempts as f64);
+        let machine_like = self.parts.after_life.iter().any(|part| *part > MACHINE_LIKE);
+        let doubt = 0.5 * libm::sqrt(PEOPLED_SHARE * (1.0 - PEOPLED_SHARE) * attempts);
+        verified >= PEOPLED_MIN && verified >= PEOPLED_SHARE * attempts + doubt && !machine_like
     }
 
     /// A cheap look before the real test: whether the plain null is near any line.
@@ -458,7 +407,7 @@ pub(crate) fn lines(
     NULLS.map(|null| {
         let applies = null.enabled(tuning) && (is_range || null != Null::Enrolment);
         if let Some(odds) = siege(null) {
-            let line = (floor + null.siege_floor() - odds).max(null.least());
+            let line = (floor + null.siege_floor() - odds).max(null.least(odds));
             return applies.then(|| libm::exp(line));
         }
         applies.then(|| libm::exp((log_a - lowered_by - null.price()).max(floor + null.rarity())))
@@ -470,12 +419,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn where_nearly_everybody_verifies_there_are_people_unless_as_machines_do() {
+        let seen = |attempts: u64, verified: u64| {
+            let mut evidence = Evidence::new(Millis(0));
+            (evidence.since.attempts, evidence.since.verified) = (attempts, verified);
+            evidence
+        };
+        assert!(seen(13, 11).is_peopled() && seen(100, 75).is_peopled());
+        assert!(!seen(3, 3).is_peopled(), "too few");
+        assert!(!seen(20, 14).is_peopled() && !seen(100, 60).is_peopled());
+        let mut machines = seen(20, 20);
+        machines.parts.after_life[0] = 10.0;
+        assert!(!machines.is_peopled());
+    }
+
+    #[test]
     fn nobody_is_verified_who_was_not_counted_as_an_attempt() {
         let mut evidence = Evidence::new(Millis(10));
-        evidence.note_verified(Millis(9), true);
-        evidence.note_verified(Millis(10), false);
+        evidence.note_verified(Millis(9), true, 0.5);
+        evidence.note_verified(Millis(10), false, 0.5);
         assert_eq!(evidence.since.verified, 0);
-        evidence.note_verified(Millis(10), true);
-        assert_eq!(evidence.since.verified, 1);
+        evidence.note_verified(Millis(10), true, 0.5);
+        assert_eq!((evidence.since.verified, evidence.since.due), (1, 0.5));
     }
 }

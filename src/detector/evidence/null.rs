@@ -3,6 +3,10 @@
 
 use crate::detector::tuning::Tuning;
 
+/// Odds, in nats, from which it is so sure that an attempt is an attack's that lines
+/// may lie lower still.
+const SURE: f64 = 3.0;
+
 /// What innocence may look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Null {
@@ -58,14 +62,15 @@ impl Null {
         }
     }
 
-    /// No line lies below this, however surely an attempt is an attack's.
-    pub(super) fn least(self) -> f64 {
-        match self {
+    /// No line lies below this, by how surely (in nats) an attempt is an attack's.
+    pub(super) fn least(self, odds: f64) -> f64 {
+        let least = match self {
             Self::Plain => 4.0,
             Self::Outage | Self::LaunchInOutage => 3.0,
             Self::Launch => 1.5,
             Self::Enrolment => 2.0,
-        }
+        };
+        least - (odds - SURE).max(0.0)
     }
 
     /// Whether the evaluation has switched it on.

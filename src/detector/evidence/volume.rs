@@ -6,14 +6,20 @@
 
 use crate::detector::tuning::{PROFILES, Tuning};
 
-/// The honest rate is over-dispersed and seasonal: its bound is this many times
-/// the mean, and a little more that matters where the mean is tiny.
+/// The honest rate is over-dispersed and seasonal: its bound is this many times the
+/// mean, where the hour of the week is known this many times that hour's mean, and a
+/// little more that matters where the mean is tiny.
 const BURSTINESS: f64 = 6.0;
+const BURSTINESS_WITHIN_HOUR: f64 = 3.0;
 const EXTRA_PER_HOUR: f64 = 2.0;
+/// No hour is believed to be quieter than this.
+const FACTOR_MIN: f64 = 0.2;
 
-/// Upper bound of the honest rate an hour, from its long-run mean.
-pub(crate) fn upper_rate(honest_per_hour: f64) -> f64 {
-    BURSTINESS * honest_per_hour + EXTRA_PER_HOUR
+/// Upper bound of the honest rate an hour, from its long-run mean and the factor of the
+/// present hour, where that is known.
+pub(crate) fn upper_rate(honest_per_hour: f64, factor: Option<f64>) -> f64 {
+    let times = factor.map_or(BURSTINESS, |f| BURSTINESS_WITHIN_HOUR * f.max(FACTOR_MIN));
+    times * honest_per_hour + EXTRA_PER_HOUR
 }
 
 /// The ratio of an attempt that came `gap_seconds` after the one before.

@@ -1,15 +1,20 @@
 //! A broken limit in numbers and words.
 
-use super::window::Part;
+use super::window::{Counted, Part};
 use super::{Key, Scope};
 use crate::detector::policy::Limit;
-use crate::model::{EvidenceItem, RecommendedAction, Region};
+use crate::detector::trie::Source;
+use crate::model::{EvidenceItem, LimitedParty, RecommendedAction, Region};
 
 /// A limit that a send broke.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Breach {
     pub(crate) key: Key,
     pub(crate) broken: Broken,
+    /// The sends that it speaks of.
+    pub(crate) counted: Counted,
+    /// Network of the client that broke it.
+    pub(crate) network: Option<u64>,
 }
 
 /// What was broken.
@@ -20,7 +25,7 @@ pub(crate) enum Broken {
     /// The number's country is not on the allow list.
     NotAllowed,
     /// More sends than allowed in the window.
-    Frequency { count: u64, allowed: u64 },
+    Frequency { allowed: u64 },
     /// One user agent has too large a share.
     UserAgent { part: Part, allowed: f64 },
     /// Too large a share comes from other countries than the numbers'.
@@ -30,10 +35,23 @@ pub(crate) enum Broken {
 impl Breach {
     /// How many sends the breach speaks of.
     pub(crate) fn sends(&self) -> u64 {
-        match self.broken {
-            Broken::Denied | Broken::NotAllowed => 1,
-            Broken::Frequency { count, .. } => count,
-            Broken::UserAgent { part, .. } | Broken::Geography { part, .. } => part.of,
+        self.counted.sends
+    }
+
+    /// What broke the limit, where it counts neither ranges nor countries apart. An
+    /// address is told by its network: with it a hash of the rest would hide nothing.
+    pub(crate) fn party(&self, sample: &str) -> Option<LimitedParty> {
+        match self.key.scope {
+            Scope::Number(_) => Some(LimitedParty::Number(sample.to_owned())),
+            Scope::Ip(_) => {
+                let network = self.network.map(|bits| Source::Network(bits).to_string());
+                Some(LimitedParty::Address(
+                    network.unwrap_or_else(|| "an unknown network".to_owned()),
+                ))
+            }
+            Scope::Device(hash) => Some(LimitedParty::Device(Source::Device(hash).to_string())),
+            Scope::Asn(asn) => Some(LimitedParty::Asn(asn)),
+            Scope::Prefix(_) | Scope::Country(_) => None,
         }
     }
 
@@ -50,37 +68,42 @@ impl Breach {
     /// masked number, `region` the country of the send.
     pub(crate) fn sentence(&self, limit: &Limit, sample: &str, region: Option<Region>) -> String {
         let name = &limit.name;
-        let subject = match self.key.scope {
-            Scope::Number(_) => format!("to one number ({sample})"),
-            Scope::Ip(_) => "from one client address".to_owned(),
-            Scope::Device(_) => "from one device".to_owned(),
-            Scope::Asn(asn) => format!("from AS{asn}"),
-            Scope::Prefix(prefix) => format!("to {prefix}"),
-            Scope::Country(_) => format!("to {}", country(region)),
+        let subject = match (self.party(sample), self.key.scope) {
+            (Some(party), _) if party.is_client() => format!("from {party}"),
+            (Some(party), _) => format!("to {party}"),
+            (None, Scope::Prefix(prefix)) => format!("to {prefix}"),
+            (None, _) => format!("to {}", country(region)),
+        };
+        // A filter is about a country, whoever sends there.
+        let there = || match self.party(sample) {
+            Some(party) if party.is_client() => format!("from {party} to {}", country(region)),
+            Some(party) => format!("to {party} in {}", country(region)),
+            None => format!("to {}", country(region)),
         };
         let window = span(limit.time_window_ms.unwrap_or_default());
         match self.broken {
             Broken::Denied => format!(
-                "Limit {name}: a send to {}, 0 are allowed since the country is on its deny list",
-                country(region)
+                "Limit {name}: a send {}, 0 are allowed since the country is on its deny list",
+                there()
             ),
             Broken::NotAllowed => format!(
-                "Limit {name}: a send to {}, 0 are allowed since the country is not on its allow list",
-                country(region)
+                "Limit {name}: a send {}, 0 are allowed since the country is not on its allow list",
+                there()
             ),
-            Broken::Frequency { count, allowed } => {
+            Broken::Frequency { allowed } => {
+                let count = self.sends();
                 format!("Limit {name}: {count} sends {subject} within {window}, {allowed} are allowed")
             }
             Broken::UserAgent { part, allowed } => format!(
                 "Limit {name}: {:.1} % of {} sends {subject} within {window} came from one user agent, {:.1} % are allowed",
                 100.0 * part.share(),
-                part.of,
+                part.of.sends,
                 100.0 * allowed
             ),
             Broken::Geography { part, allowed } => format!(
                 "Limit {name}: {:.1} % of {} sends {subject} within {window} came from another country than the number's, {:.1} % are allowed",
                 100.0 * part.share(),
-                part.of,
+                part.of.sends,
                 100.0 * allowed
             ),
         }
@@ -90,7 +113,7 @@ impl Breach {
     pub(crate) fn evidence(&self, text: &str) -> EvidenceItem {
         let (observed, expected) = match self.broken {
             Broken::Denied | Broken::NotAllowed => (1.0, 0.0),
-            Broken::Frequency { count, allowed } => (count as f64, allowed as f64),
+            Broken::Frequency { allowed } => (self.sends() as f64, allowed as f64),
             Broken::UserAgent { part, allowed } | Broken::Geography { part, allowed } => (part.share(), allowed),
         };
         EvidenceItem {

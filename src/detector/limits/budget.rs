@@ -46,7 +46,10 @@ impl std::fmt::Display for Month {
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Spent {
     sum: i64,
-    told: bool,
+    /// When the first of it was spent.
+    first: Option<Millis>,
+    /// The largest budget of which it was told that it is spent.
+    told: Option<Micros>,
 }
 
 /// A budget that was just passed.
@@ -55,6 +58,9 @@ pub(crate) struct Overrun {
     pub(crate) month: Month,
     pub(crate) spent: Micros,
     pub(crate) budget: Micros,
+    /// When the first and the last of it were spent.
+    pub(crate) first: Millis,
+    pub(crate) last: Millis,
 }
 
 /// What every tenant spent.
@@ -64,7 +70,8 @@ pub(crate) struct Budgets {
 }
 
 impl Budgets {
-    /// Money spent at `time`; the overrun, once a tenant and month.
+    /// Money spent at `time`; the overrun, once a tenant, month and budget: one that
+    /// is raised meanwhile may be passed again, one that is lowered is passed already.
     pub(crate) fn spend(
         &mut self,
         tenant: TenantIx,
@@ -76,14 +83,22 @@ impl Budgets {
         let month = Month::of(time);
         let spent = months.entry(month).or_default();
         spent.sum = spent.sum.saturating_add(cost.0);
+        if cost.0 > 0 {
+            spent.first = Some(spent.first.map_or(time, |first| first.min(time)));
+        }
+        let first = spent.first.unwrap_or(time);
         let overrun = budget
-            .filter(|budget| spent.sum > budget.0 && !spent.told)
+            .filter(|budget| spent.sum > budget.0 && spent.told.is_none_or(|told| told < *budget))
             .map(|budget| Overrun {
                 month,
                 spent: Micros(spent.sum),
                 budget,
+                first,
+                last: time,
             });
-        spent.told |= overrun.is_some();
+        if overrun.is_some() {
+            spent.told = budget;
+        }
         if months.len() > MONTHS_MAX {
             months.pop_first();
         }
@@ -135,5 +150,17 @@ mod tests {
         assert_eq!(budgets.spend(0, november, Micros(50), budget), None);
         assert!(budgets.spend(0, december, Micros(1), budget).is_some());
         assert_eq!(budgets.spend(1, december, Micros(100), budget), None);
+    }
+
+    #[test]
+    fn a_raised_budget_is_told_when_it_is_passed_and_a_lowered_one_is_not() {
+        let mut budgets = Budgets::default();
+        let time = at("2026-11-10T00:00:00Z");
+        let mut told = |cost: i64, budget: i64| budgets.spend(0, time, Micros(cost), Some(Micros(budget))).is_some();
+        assert!(told(51, 50));
+        assert!(!told(9, 60), "60 of 60");
+        assert!(told(1, 60));
+        assert!(!told(1, 60) && !told(1, 40) && !told(1, 50));
+        assert!(!told(1, 70) && told(10, 70));
     }
 }

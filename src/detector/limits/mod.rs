@@ -8,12 +8,14 @@
 //! not count there. Counters of all limits together keep to a fixed number of
 //! bytes; under a flood of keys the idle ones are forgotten first.
 
+mod anchor;
 mod breach;
 mod budget;
 mod standing;
 mod table;
 mod window;
 
+pub(crate) use anchor::{Anchor, Excess};
 pub(crate) use breach::{Breach, Broken};
 pub(crate) use budget::{Budgets, Overrun};
 pub(crate) use standing::Standing;
@@ -22,10 +24,12 @@ use serde::{Deserialize, Serialize};
 
 use self::table::Table;
 use self::window::{AgentWindow, Counter, ShareWindow, SlidingCount};
+pub(crate) use self::window::{Counted, Sent};
 use super::policy::{Limit, LimitScope};
 use super::trie::TenantIx;
 use crate::model::log::{NumberRef, RoutedSend, Token};
-use crate::model::{DAY, Millis, Prefix, Region};
+use crate::model::{DAY, Prefix, Region};
+use crate::number_plan;
 
 /// Bytes that the counters of all limits of a partition take at most.
 const BYTES_MAX: usize = 64 << 20;
@@ -83,14 +87,14 @@ impl Limits {
         }
     }
 
-    /// Counts one send at `now` under every limit; returns those that it breaks.
+    /// Counts one send under every limit; returns those that it breaks.
     pub(crate) fn on_send(
         &mut self,
         limits: &[Limit],
         tenant: TenantIx,
         number: &NumberRef,
         send: &RoutedSend,
-        now: Millis,
+        sent: &Sent,
     ) -> Vec<Breach> {
         let mut breaches = Vec::new();
         for ((ix, limit), table) in (0u16..).zip(limits).zip(&mut self.tables) {
@@ -103,9 +107,15 @@ impl Limits {
                 scope,
             };
             // Both are looked at, so that a counter goes on behind a filter.
-            let counted = count(limit, key, number, send, now, table);
-            if let Some(broken) = filtered(limit, number.class.region).or(counted) {
-                breaches.push(Breach { key, broken });
+            let counted = count(limit, key, number, send, sent, table);
+            let filtered = filtered(limit, number.class.region).map(|broken| (broken, [sent].into_iter().collect()));
+            if let Some((broken, counted)) = filtered.or(counted) {
+                breaches.push(Breach {
+                    key,
+                    broken,
+                    counted,
+                    network: send.network,
+                });
             }
         }
         breaches
@@ -137,9 +147,9 @@ fn count(
     key: Key,
     number: &NumberRef,
     send: &RoutedSend,
-    now: Millis,
+    sent: &Sent,
     table: &mut Table<Key>,
-) -> Option<Broken> {
+) -> Option<(Broken, Counted)> {
     let window_ms = limit.time_window_ms?;
     let (agents, geography) = (limit.user_agent_anomaly_threshold, limit.ip_geo_variance_score);
     let make = || Counter {
@@ -148,25 +158,25 @@ fn count(
         geography: geography.map(|_| Box::new(ShareWindow::new(window_ms))),
     };
     table.with(key, make, |counter| {
-        let sends = counter.sends.as_mut().map(|s| s.push(now));
+        let sends = counter.sends.as_mut().map(|s| s.push(sent));
         let agents = (counter.agents.as_mut())
             .zip(send.user_agent)
-            .map(|(window, agent)| window.push(agent, now));
+            .map(|(window, agent)| window.push(agent, sent));
         let geography = (counter.geography.as_mut())
             .zip(send.country.zip(number.class.region))
-            .map(|(window, (from, to))| window.push(from != to, now));
+            .map(|(window, (from, to))| window.push(!number_plan::same_country(from, to), sent));
         let too_many = sends
             .zip(limit.sms_frequency_threshold)
-            .filter(|(count, allowed)| count > allowed)
-            .map(|(count, allowed)| Broken::Frequency { count, allowed });
+            .filter(|(counted, allowed)| counted.sends > *allowed)
+            .map(|(counted, allowed)| (Broken::Frequency { allowed }, counted));
         let one_agent = agents
             .zip(limit.user_agent_anomaly_threshold)
             .filter(|(part, allowed)| part.exceeds(*allowed))
-            .map(|(part, allowed)| Broken::UserAgent { part, allowed });
+            .map(|(part, allowed)| (Broken::UserAgent { part, allowed }, part.of));
         let abroad = geography
             .zip(limit.ip_geo_variance_score)
             .filter(|(part, allowed)| part.exceeds(*allowed))
-            .map(|(part, allowed)| Broken::Geography { part, allowed });
+            .map(|(part, allowed)| (Broken::Geography { part, allowed }, part.of));
         too_many.or(one_agent).or(abroad)
     })
 }

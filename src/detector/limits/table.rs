@@ -103,9 +103,9 @@ impl<K: Eq + Hash + Copy> Table<K> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::window::SlidingCount;
+    use super::super::window::{Sent, SlidingCount};
     use super::*;
-    use crate::model::Millis;
+    use crate::model::{Micros, Millis};
 
     #[test]
     fn a_flood_of_keys_keeps_the_cap_and_forgets_no_busy_key() {
@@ -116,9 +116,14 @@ mod tests {
             ..Counter::default()
         };
         let mut push = |key: u64, now: i64| {
-            let count = table.with(key, make, |c| c.sends.as_mut().map(|s| s.push(Millis(now))));
-            assert!(table.bytes() <= 110_000);
-            count.unwrap()
+            let sent = Sent {
+                at: Millis(now),
+                event_time: Millis(now),
+                cost: Micros(0),
+            };
+            let count = table.with(key, make, |c| c.sends.as_mut().map(|s| s.push(&sent)));
+            assert!(table.bytes() <= 130_000);
+            count.unwrap().sends
         };
         for i in 0..20_000u64 {
             push(i + 1, i as i64);

@@ -1,7 +1,7 @@
 //! Tests of what is counted and when a limit is broken.
 
 use super::*;
-use crate::model::E164;
+use crate::model::{E164, Micros, Millis};
 use crate::number_plan::NumberPlan;
 use proptest::prelude::*;
 
@@ -42,6 +42,14 @@ fn number(text: &str) -> NumberRef {
     }
 }
 
+fn sent(at: Millis) -> Sent {
+    Sent {
+        at,
+        event_time: at,
+        cost: Micros(2),
+    }
+}
+
 fn region(code: &str) -> Region {
     Region::parse(code).unwrap()
 }
@@ -54,18 +62,26 @@ fn the_threshold_is_what_is_allowed_and_one_more_breaks_it() {
     let mut limits = limits(&of);
     let send = RoutedSend::default();
     for i in 0..5 {
-        assert_eq!(limits.on_send(&of, 0, &number(UZ), &send, Millis(i * 60_000)), []);
+        assert_eq!(
+            limits.on_send(&of, 0, &number(UZ), &send, &sent(Millis(i * 60_000))),
+            []
+        );
     }
     // Another number and another tenant count apart.
     assert_eq!(
-        limits.on_send(&of, 0, &number("+998901234568"), &send, Millis(240_000)),
+        limits.on_send(&of, 0, &number("+998901234568"), &send, &sent(Millis(240_000))),
         []
     );
-    assert_eq!(limits.on_send(&of, 1, &number(UZ), &send, Millis(240_000)), []);
-    let breaches = limits.on_send(&of, 0, &number(UZ), &send, Millis(300_000));
+    assert_eq!(limits.on_send(&of, 1, &number(UZ), &send, &sent(Millis(240_000))), []);
+    let breaches = limits.on_send(&of, 0, &number(UZ), &send, &sent(Millis(300_000)));
     assert_eq!(breaches.len(), 1);
-    assert_eq!(breaches[0].broken, Broken::Frequency { count: 6, allowed: 5 });
-    assert_eq!(limits.on_send(&of, 0, &number(UZ), &send, Millis(900_000)), []);
+    assert_eq!(breaches[0].broken, Broken::Frequency { allowed: 5 });
+    let counted = breaches[0].counted;
+    assert_eq!(
+        (counted.sends, counted.cost, counted.first),
+        (6, Micros(12), Some(Millis(0)))
+    );
+    assert_eq!(limits.on_send(&of, 0, &number(UZ), &send, &sent(Millis(900_000))), []);
 }
 
 #[test]
@@ -107,14 +123,14 @@ fn every_scope_counts_apart_what_it_names() {
     for (per, other_to, other) in cases {
         let of = [frequency(per, 600_000, 1)];
         let mut limits = limits(&of);
-        assert_eq!(limits.on_send(&of, 0, &number(UZ), &send, Millis(0)), []);
+        assert_eq!(limits.on_send(&of, 0, &number(UZ), &send, &sent(Millis(0))), []);
         assert_eq!(
-            limits.on_send(&of, 0, &number(other_to), &other, Millis(1)),
+            limits.on_send(&of, 0, &number(other_to), &other, &sent(Millis(1))),
             [],
             "{per:?}"
         );
         assert_eq!(
-            limits.on_send(&of, 0, &number(UZ), &send, Millis(2)).len(),
+            limits.on_send(&of, 0, &number(UZ), &send, &sent(Millis(2))).len(),
             1,
             "{per:?}"
         );
@@ -148,17 +164,17 @@ fn filters_name_what_is_denied_and_what_is_not_allowed() {
     let send = RoutedSend::default();
     let broken = |b: Vec<Breach>| b.into_iter().map(|b| b.broken).collect::<Vec<_>>();
     assert_eq!(
-        broken(limits.on_send(&of, 0, &number("+447400123456"), &send, Millis(0))),
+        broken(limits.on_send(&of, 0, &number("+447400123456"), &send, &sent(Millis(0)))),
         []
     );
     assert_eq!(
-        broken(limits.on_send(&of, 0, &number(UZ), &send, Millis(0))),
+        broken(limits.on_send(&of, 0, &number(UZ), &send, &sent(Millis(0)))),
         [Broken::NotAllowed, Broken::Denied]
     );
     let mut unknown = number(UZ);
     unknown.class.region = None;
     assert_eq!(
-        broken(limits.on_send(&of, 0, &unknown, &send, Millis(0))),
+        broken(limits.on_send(&of, 0, &unknown, &send, &sent(Millis(0)))),
         [Broken::NotAllowed]
     );
 }
@@ -183,9 +199,9 @@ fn one_user_agent_or_clients_abroad_break_a_share_once_there_are_enough() {
         ..RoutedSend::default()
     };
     for i in 0..19 {
-        assert_eq!(limits.on_send(&of, 0, &number(UZ), &robot, Millis(i)), []);
+        assert_eq!(limits.on_send(&of, 0, &number(UZ), &robot, &sent(Millis(i))), []);
     }
-    let breaches = limits.on_send(&of, 0, &number(UZ), &robot, Millis(19));
+    let breaches = limits.on_send(&of, 0, &number(UZ), &robot, &sent(Millis(19)));
     assert_eq!(breaches.len(), 2);
     let sentence = breaches[0].sentence(&of[0], "+9989012345XX", Some(region("UZ")));
     assert_eq!(
@@ -198,11 +214,31 @@ fn one_user_agent_or_clients_abroad_break_a_share_once_there_are_enough() {
         ..RoutedSend::default()
     };
     for i in 0..40 {
-        limits.on_send(&of, 0, &number(UZ), &home(i), Millis(20 + i as i64));
+        limits.on_send(&of, 0, &number(UZ), &home(i), &sent(Millis(20 + i as i64)));
     }
-    assert_eq!(limits.on_send(&of, 0, &number(UZ), &robot, Millis(100)), []);
+    assert_eq!(limits.on_send(&of, 0, &number(UZ), &robot, &sent(Millis(100))), []);
     let silent = RoutedSend::default();
-    assert_eq!(limits.on_send(&of, 0, &number(UZ), &silent, Millis(101)), []);
+    assert_eq!(limits.on_send(&of, 0, &number(UZ), &silent, &sent(Millis(101))), []);
+}
+
+#[test]
+fn clients_at_home_in_a_country_are_no_strangers_to_its_islands() {
+    let of = [Limit {
+        time_window_ms: Some(3_600_000),
+        ip_geo_variance_score: Some(0.5),
+        ..limit(LimitScope::Country)
+    }];
+    let from = |code: &str| RoutedSend {
+        country: Some(region(code)),
+        ..RoutedSend::default()
+    };
+    let jersey = number("+447797712345");
+    assert_eq!(jersey.class.region, Some(region("JE")));
+    for (home, broken) in [("GB", false), ("JE", false), ("FR", true)] {
+        let mut limits = limits(&of);
+        let sends = (0..40).map(|i| limits.on_send(&of, 0, &jersey, &from(home), &sent(Millis(i))));
+        assert_eq!(sends.flatten().next().is_some(), broken, "{home}");
+    }
 }
 
 proptest! {
@@ -214,7 +250,7 @@ proptest! {
         let mut limits = limits(&of);
         let send = RoutedSend { ip: Some(1), device: Some(2), asn: Some(3), ..RoutedSend::default() };
         for i in 0..=threshold {
-            let breaches = limits.on_send(&of, 0, &number(&text), &send, Millis(i as i64));
+            let breaches = limits.on_send(&of, 0, &number(&text), &send, &sent(Millis(i as i64)));
             prop_assert_eq!(breaches.len(), if i == threshold { scopes.len() } else { 0 });
             for breach in breaches {
                 let limit = &of[usize::from(breach.key.limit)];

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Millis;
+use crate::model::{Micros, Millis};
 
 /// Parts of a window where it is not counted exactly.
 const PARTS: usize = 12;
@@ -16,6 +16,56 @@ const EXACT_MAX: u64 = 1_000;
 const AGENTS: usize = 8;
 /// A share of fewer sends than this says nothing.
 pub(crate) const SHARE_SENDS_MIN: u64 = 20;
+
+/// One send: when it is counted, when it happened by its source, what it cost.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Sent {
+    pub(crate) at: Millis,
+    pub(crate) event_time: Millis,
+    pub(crate) cost: Micros,
+}
+
+/// Sends that were counted together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) sends: u64,
+    pub(crate) cost: Micros,
+    /// Event time of the earliest; nothing while there is none.
+    pub(crate) first: Option<Millis>,
+}
+
+impl Counted {
+    /// One more.
+    pub(crate) fn add(&mut self, sent: &Sent) {
+        self.merge(&Self {
+            sends: 1,
+            cost: sent.cost,
+            first: Some(sent.event_time),
+        });
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.sends += other.sends;
+        self.cost.0 = self.cost.0.saturating_add(other.cost.0);
+        self.first = self.first.into_iter().chain(other.first).min();
+    }
+
+    fn sum<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
+        parts.fold(Self::default(), |mut sum, part| {
+            sum.merge(part);
+            sum
+        })
+    }
+}
+
+impl<'a> FromIterator<&'a Sent> for Counted {
+    fn from_iter<I: IntoIterator<Item = &'a Sent>>(sends: I) -> Self {
+        sends.into_iter().fold(Self::default(), |mut sum, sent| {
+            sum.add(sent);
+            sum
+        })
+    }
+}
 
 /// A ring of tumbling parts that together are one sliding window.
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,12 +99,12 @@ impl<T: Default> Ring<T> {
 /// Sends in a sliding window.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum SlidingCount {
-    /// The latest times, one more than are allowed.
+    /// The latest sends, one more than are allowed.
     Exact {
         #[serde(with = "crate::detector::snapshot::codec::roomy")]
-        times: VecDeque<Millis>,
+        latest: VecDeque<Sent>,
         window_ms: i64,
-        times_max: usize,
+        sends_max: usize,
     },
     /// Counts by part of the window.
     Coarse(Box<CoarseCount>),
@@ -62,7 +112,7 @@ pub(crate) enum SlidingCount {
 
 /// A ring of counts.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct CoarseCount(Ring<u64>);
+pub(crate) struct CoarseCount(Ring<Counted>);
 
 impl SlidingCount {
     /// Counts that can tell whether more than `threshold` lie within `window_ms`.
@@ -71,30 +121,31 @@ impl SlidingCount {
             return Self::Coarse(Box::new(CoarseCount(Ring::new(window_ms))));
         }
         Self::Exact {
-            times: VecDeque::new(),
+            latest: VecDeque::new(),
             window_ms,
-            times_max: threshold as usize + 1,
+            sends_max: threshold as usize + 1,
         }
     }
 
-    /// One more at `now`, which never falls; returns how many the window holds,
-    /// where counted exactly at most one more than the threshold.
-    pub(crate) fn push(&mut self, now: Millis) -> u64 {
+    /// One more, never before the last; returns what the window holds, where counted
+    /// exactly at most one send more than the threshold.
+    pub(crate) fn push(&mut self, sent: &Sent) -> Counted {
         match self {
             Self::Exact {
-                times,
+                latest,
                 window_ms,
-                times_max,
+                sends_max,
             } => {
-                while times.front().is_some_and(|first| now - *first >= *window_ms) || times.len() >= *times_max {
-                    times.pop_front();
+                let gone = |first: &Sent| sent.at - first.at >= *window_ms;
+                while latest.front().is_some_and(gone) || latest.len() >= *sends_max {
+                    latest.pop_front();
                 }
-                times.push_back(now);
-                times.len() as u64
+                latest.push_back(*sent);
+                latest.iter().collect()
             }
             Self::Coarse(coarse) => {
-                *coarse.0.at(now) += 1;
-                coarse.0.parts.iter().sum()
+                coarse.0.at(sent.at).add(sent);
+                Counted::sum(coarse.0.parts.iter())
             }
         }
     }
@@ -102,7 +153,7 @@ impl SlidingCount {
     /// Bytes beyond the value itself.
     fn heap_bytes(&self) -> usize {
         match self {
-            Self::Exact { times, .. } => times.capacity() * size_of::<Millis>(),
+            Self::Exact { latest, .. } => latest.capacity() * size_of::<Sent>(),
             Self::Coarse(_) => size_of::<CoarseCount>(),
         }
     }
@@ -114,22 +165,22 @@ pub(crate) struct Part {
     /// Sends that have the property.
     pub(crate) with: u64,
     /// Sends of which it is known whether they do.
-    pub(crate) of: u64,
+    pub(crate) of: Counted,
 }
 
 impl Part {
     /// From 0 to 1.
     pub(crate) fn share(self) -> f64 {
-        if self.of == 0 {
+        if self.of.sends == 0 {
             0.0
         } else {
-            self.with as f64 / self.of as f64
+            self.with as f64 / self.of.sends as f64
         }
     }
 
     /// Whether there are enough sends, and the share is above `threshold`.
     pub(crate) fn exceeds(self, threshold: f64) -> bool {
-        self.of >= SHARE_SENDS_MIN && self.share() > threshold
+        self.of.sends >= SHARE_SENDS_MIN && self.share() > threshold
     }
 }
 
@@ -137,13 +188,13 @@ impl Part {
 /// falls short by at most a ninth of the part's sends).
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Tally {
-    sends: u64,
+    all: Counted,
     agents: [(u64, u32); AGENTS],
 }
 
 impl Tally {
-    fn add(&mut self, agent: u64) {
-        self.sends += 1;
+    fn add(&mut self, agent: u64, sent: &Sent) {
+        self.all.add(sent);
         if let Some(own) = self.agents.iter_mut().find(|(a, n)| *a == agent && *n > 0) {
             own.1 += 1;
         } else if let Some(free) = self.agents.iter_mut().find(|(_, n)| *n == 0) {
@@ -167,9 +218,8 @@ impl AgentWindow {
 
     /// One more send; returns the part of its user agent. The most frequent one
     /// is judged whenever it sends.
-    pub(crate) fn push(&mut self, agent: u64, now: Millis) -> Part {
-        self.0.at(now).add(agent);
-        let of = self.0.parts.iter().map(|p| p.sends).sum();
+    pub(crate) fn push(&mut self, agent: u64, sent: &Sent) -> Part {
+        self.0.at(sent.at).add(agent, sent);
         let with = self
             .0
             .parts
@@ -178,13 +228,16 @@ impl AgentWindow {
             .filter(|(a, _)| *a == agent)
             .map(|(_, n)| u64::from(*n))
             .sum();
-        Part { with, of }
+        Part {
+            with,
+            of: Counted::sum(self.0.parts.iter().map(|p| &p.all)),
+        }
     }
 }
 
 /// A share in a sliding window.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct ShareWindow(Ring<(u64, u64)>);
+pub(crate) struct ShareWindow(Ring<(u64, Counted)>);
 
 impl ShareWindow {
     pub(crate) fn new(window_ms: i64) -> Self {
@@ -192,14 +245,13 @@ impl ShareWindow {
     }
 
     /// One more send, with the property or without.
-    pub(crate) fn push(&mut self, has: bool, now: Millis) -> Part {
-        let part = self.0.at(now);
+    pub(crate) fn push(&mut self, has: bool, sent: &Sent) -> Part {
+        let part = self.0.at(sent.at);
         part.0 += u64::from(has);
-        part.1 += 1;
-        let sum = |f: fn(&(u64, u64)) -> u64| self.0.parts.iter().map(f).sum();
+        part.1.add(sent);
         Part {
-            with: sum(|p| p.0),
-            of: sum(|p| p.1),
+            with: self.0.parts.iter().map(|p| p.0).sum(),
+            of: Counted::sum(self.0.parts.iter().map(|p| &p.1)),
         }
     }
 }
@@ -229,13 +281,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn sent(at: i64) -> Sent {
+        Sent {
+            at: Millis(at),
+            event_time: Millis(at - 7),
+            cost: Micros(3),
+        }
+    }
+
     #[test]
     fn a_send_slides_out_when_the_window_has_passed() {
         let mut count = SlidingCount::new(1_000, 5);
-        assert_eq!(count.push(Millis(0)), 1);
-        assert_eq!(count.push(Millis(999)), 2);
-        assert_eq!(count.push(Millis(1_000)), 2);
-        assert_eq!(count.push(Millis(10_000)), 1);
+        assert_eq!(count.push(&sent(0)).sends, 1);
+        assert_eq!(count.push(&sent(999)).sends, 2);
+        assert_eq!(count.push(&sent(1_000)).sends, 2);
+        assert_eq!(count.push(&sent(10_000)).sends, 1);
     }
 
     proptest! {
@@ -247,7 +307,11 @@ mod tests {
                 now = now + gap;
                 times.push(now);
                 let truth = times.iter().filter(|t| now - **t < 1_000).count() as u64;
-                prop_assert_eq!(count.push(now), truth.min(threshold + 1));
+                let seen = count.push(&sent(now.0));
+                prop_assert_eq!(seen.sends, truth.min(threshold + 1));
+                prop_assert_eq!(seen.cost, Micros(3 * seen.sends as i64));
+                let first = times[times.len() - seen.sends as usize];
+                prop_assert_eq!(seen.first, Some(first - 7));
             }
         }
 
@@ -259,7 +323,9 @@ mod tests {
                 now = now + gap;
                 times.push(now);
                 let within = |ms: i64| times.iter().filter(|t| now - **t < ms).count() as u64;
-                let seen = count.push(now);
+                let counted = count.push(&sent(now.0));
+                let seen = counted.sends;
+                prop_assert_eq!(counted.cost, Micros(3 * seen as i64));
                 prop_assert!(seen <= within(1_200) && seen >= within(1_100));
             }
         }
@@ -268,10 +334,10 @@ mod tests {
         fn a_user_agents_share_is_never_overstated(agents in prop::collection::vec(0u64..30, 1..300)) {
             let mut window = AgentWindow::new(60_000);
             for (i, &agent) in agents.iter().enumerate() {
-                let part = window.push(agent, Millis(i as i64));
+                let part = window.push(agent, &sent(i as i64));
                 let truth = agents[..=i].iter().filter(|a| **a == agent).count() as u64;
-                prop_assert_eq!(part.of, i as u64 + 1);
-                prop_assert!(part.with <= truth && part.with + part.of / 9 >= truth);
+                prop_assert_eq!((part.of.sends, part.of.cost), (i as u64 + 1, Micros(3 * (i as i64 + 1))));
+                prop_assert!(part.with <= truth && part.with + part.of.sends / 9 >= truth);
             }
         }
     }
@@ -280,10 +346,11 @@ mod tests {
     fn a_share_needs_enough_sends_and_slides() {
         let mut window = ShareWindow::new(12_000);
         for i in 0..19 {
-            assert!(!window.push(true, Millis(i)).exceeds(0.5));
+            assert!(!window.push(true, &sent(i)).exceeds(0.5));
         }
-        assert!(window.push(true, Millis(19)).exceeds(0.5));
-        assert!(!window.push(false, Millis(20)).exceeds(0.96));
-        assert_eq!(window.push(false, Millis(12_000)), Part { with: 0, of: 1 });
+        assert!(window.push(true, &sent(19)).exceeds(0.5));
+        assert!(!window.push(false, &sent(20)).exceeds(0.96));
+        let part = window.push(false, &sent(12_000));
+        assert_eq!((part.with, part.of.sends), (0, 1));
     }
 }

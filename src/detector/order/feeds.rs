@@ -8,7 +8,7 @@ use crate::model::log::{Feed, FeedScope, RecordCounts, Tick};
 use crate::model::{MINUTE, Millis, SECOND};
 
 /// A feed that no member has spoken of for this long is left out of log time.
-const OWNERLESS_MS: i64 = 5 * MINUTE;
+pub(crate) const OWNERLESS_MS: i64 = 5 * MINUTE;
 
 /// A feed that has held nothing more for this long does not hold log time back:
 /// else the quiet partition of a backfill would stop time where it ended.
@@ -18,14 +18,14 @@ const SAID_MS: i64 = 3 * SECOND;
 
 /// Share of dead letters among an input's records that is worth a finding, and
 /// the records and time over which it is judged.
-const BAD_RATIO: f64 = 0.05;
+pub(crate) const BAD_RATIO: f64 = 0.05;
 const BAD_RECORDS_MIN: u64 = 100;
 
 /// Something is wrong, or well again, with an input feed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum FeedAlarm {
-    /// No member has spoken of the feed for five minutes.
-    Gap(Feed),
+    /// No member has spoken of the feed for five minutes: for how long, in milliseconds.
+    Gap(Feed, i64),
     /// It has an owner again.
     GapOver(Feed),
     /// Too many of its records cannot be used: the share since the last judgement.
@@ -122,9 +122,10 @@ impl Feeds {
         }
         for (feed, state) in &mut self.known {
             let Some(known) = &mut state.progress else { continue };
-            if !known.gap && self.wall - known.wall > OWNERLESS_MS {
+            let silent_ms = self.wall - known.wall;
+            if !known.gap && silent_ms > OWNERLESS_MS {
                 known.gap = true;
-                alarms.push(FeedAlarm::Gap(feed.clone()));
+                alarms.push(FeedAlarm::Gap(feed.clone(), silent_ms));
             }
         }
         self.advance();

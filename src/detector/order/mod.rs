@@ -9,7 +9,7 @@ mod dedup;
 mod feeds;
 
 pub(crate) use dedup::Dedup;
-pub(crate) use feeds::{FeedAlarm, Feeds};
+pub(crate) use feeds::{BAD_RATIO, FeedAlarm, Feeds, OWNERLESS_MS};
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

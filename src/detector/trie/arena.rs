@@ -1,4 +1,13 @@
 //! The nodes themselves, under a hard cap.
+//!
+//! *Admission* is that of hierarchical heavy hitters (Cormode, Korn, Muthukrishnan and
+//! Srivastava, 2003; Mitzenmacher, Steinke and Thaler, 2012): with room for m nodes a
+//! range is opened below a heavy one only, and heavy is what has more than its part N/m
+//! of the N visits that are remembered. While there is room that is every range; once
+//! there is none it is one that was visited before, so that a flood of distinct
+//! destinations opens one node each and not five. *Eviction* is segmented LRU (Karedla,
+//! Love and Wherry, 1994): what was seen twice, is lived in or holds evidence is
+//! protected, and what was seen once goes first.
 
 use std::collections::HashMap;
 
@@ -121,6 +130,18 @@ impl Trie {
         };
         self.link_last(id, segment);
         (known.is_some(), &mut self.nodes[id as usize])
+    }
+
+    /// Whether a place may be opened: it is there, there is room, or the place around it
+    /// was visited before.
+    pub(crate) fn admits(&self, place: Place, around: Option<Place>) -> bool {
+        self.nodes.len() < self.nodes_max
+            || self.index.contains_key(&place)
+            || around.is_none_or(|around| {
+                self.get(around).is_some_and(|node| {
+                    node.history.attempts() > 0.0 || node.evidence.as_ref().is_some_and(|e| e.visits > 0.0)
+                })
+            })
     }
 
     /// How many nodes there are.
@@ -285,6 +306,46 @@ mod tests {
         assert!(trie.get(place(9_999)).is_some());
         assert!(trie.get(place(1)).is_none());
         assert_eq!(trie.probation.len + trie.protected.len, trie.len());
+    }
+
+    #[test]
+    fn once_full_ranges_open_below_heavy_ones_only() {
+        let mut trie = Trie::new(64, crate::detector::Keyed::with_seeds(1, 2, 3, 4));
+        assert!(trie.admits(place(1), Some(place(2))), "there is room");
+        for n in 0..64 {
+            trie.touch(place(n));
+        }
+        assert!(
+            trie.admits(place(3), None) && trie.admits(place(1_000), None),
+            "known, or the widest"
+        );
+        assert!(!trie.admits(place(1_000), Some(place(3))), "seen once");
+        let mut evidence = Evidence::new(crate::model::Millis(0));
+        evidence.visits = 1.0;
+        trie.touch(place(3)).evidence = Some(Box::new(evidence));
+        assert!(trie.admits(place(1_000), Some(place(3))), "seen again");
+    }
+
+    #[test]
+    fn a_flood_evicts_no_place_whose_attempts_are_forgotten_but_whose_evidence_is_not() {
+        let mut trie = Trie::new(100, crate::detector::Keyed::with_seeds(1, 2, 3, 4));
+        for n in 0..50 {
+            let mut evidence = Evidence::new(crate::model::Millis(0));
+            for _ in 0..6 {
+                let ratios = crate::detector::evidence::Ratios {
+                    novelty: 2.0,
+                    ..Default::default()
+                };
+                evidence.visit(crate::model::Millis(0), &ratios, &crate::detector::Tuning::default());
+            }
+            assert_eq!(evidence.counters.attempts, 0.0);
+            trie.touch(place(n)).evidence = Some(Box::new(evidence));
+            trie.touch(place(n));
+        }
+        for n in 1_000..10_000 {
+            trie.touch(place(n));
+        }
+        assert!((0..50).all(|n| trie.evidence(place(n)).is_some()));
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Addresses of nodes.
 
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Prefix, Region};
@@ -41,12 +44,41 @@ pub(crate) enum Source {
     Device(u64),
 }
 
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Asn(asn) => write!(f, "AS{asn}"),
+            Self::Network(bits) if bits < 1 << 24 => write!(f, "{}/24", Ipv4Addr::from((bits as u32) << 8)),
+            Self::Network(bits) => write!(f, "{}/48", Ipv6Addr::from(u128::from(bits) << 80)),
+            // As much of the hash as tells devices apart for a reader.
+            Self::Device(hash) => write!(f, "{:08x}", hash >> 32),
+        }
+    }
+}
+
 impl Place {
     /// Digits that the range leaves open; `None` for the wider places.
     pub(crate) fn class(self) -> Option<u8> {
         match self {
             Self::Range(_, prefix, digits) => Some(digits.saturating_sub(prefix.len() as u8)),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_named_as_people_write_them() {
+        for (source, name) in [
+            (Source::Network(0x00cb_0071), "203.0.113.0/24"),
+            (Source::Network(0x2001_0db8_0001), "2001:db8:1::/48"),
+            (Source::Asn(64_500), "AS64500"),
+            (Source::Device(0x0123_4567_89ab_cdef), "01234567"),
+        ] {
+            assert_eq!(source.to_string(), name);
         }
     }
 }

@@ -66,6 +66,9 @@ impl Story {
             number(record, "log_e_threshold"),
             odds(total)
         );
+        if let Some(hardest) = record.pointer("/finding_info/desc").and_then(Value::as_str) {
+            let _ = writeln!(text, "{hardest}");
+        }
         for item in list(record, "/unmapped/evidence") {
             let number = |name: &str| item[name].as_f64().unwrap_or_default();
             let string = |name: &str| item[name].as_str().unwrap_or_default();

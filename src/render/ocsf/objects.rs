@@ -160,6 +160,11 @@ pub(super) struct FindingInfo<'a> {
     pub(super) uid: String,
     /// A heading, the same in all records of the episode.
     pub(super) title: String,
+    /// Which innocent explanation was hardest to refute: `log_e_total` and
+    /// `log_e_threshold` are of that one. Only where explanations were weighed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(super) desc: Option<String>,
     /// The kind of the finding.
     pub(super) types: [&'static str; 1],
     /// Log time at which the episode opened.
@@ -233,9 +238,11 @@ pub(super) struct RelatedEvent<'a> {
 /// What a finding is about.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Resource {
-    /// A prefix with its plus, a region, an app or a tenant.
+    /// A prefix with its plus, a region, an app, a tenant, or what broke a limit: a
+    /// masked number, a /24 or /48, the first digits of a device's keyed hash, an AS.
     pub(super) name: String,
-    /// `sms_destination_prefix`, `sms_destination_region`, `sms_application` or `tenant`.
+    /// `sms_destination_prefix`, `sms_destination_region`, `sms_application`, `tenant`,
+    /// `sms_number`, `client_network`, `client_device` or `autonomous_system`.
     #[serde(rename = "type")]
     pub(super) kind: &'static str,
 }
@@ -245,10 +252,10 @@ pub(super) struct Resource {
 pub(super) struct Observable {
     /// Where it stands in the finding.
     pub(super) name: String,
-    /// 99 Other, 14 Country.
-    #[schemars(extend("enum" = [14, 99]))]
+    /// 99 Other, 12 Subnet, 14 Country.
+    #[schemars(extend("enum" = [12, 14, 99]))]
     pub(super) type_id: u8,
-    /// `E.164 Prefix`, or the caption of `type_id`.
+    /// `E.164 Prefix`, `Autonomous System`, or the caption of `type_id`.
     #[serde(rename = "type")]
     pub(super) caption: &'static str,
     /// The value.

@@ -1,6 +1,7 @@
 //! The sentences of a finding that are not the detector's own.
 
-use crate::model::{Activity, DAY, Finding, FindingKind, HOUR, MINUTE, RecommendedAction, SECOND};
+use crate::model::{Activity, DAY, Finding, FindingKind, HOUR, Level, MINUTE, RecommendedAction, SECOND};
+use crate::render::explain::innocence;
 use crate::render::json::{Decimal, Utc};
 
 /// Ranges that are named one by one in a sentence; `unmapped.prefixes` has them all.
@@ -15,8 +16,14 @@ pub(super) fn activity_name(activity: Activity) -> &'static str {
     }
 }
 
-/// A heading made from the key alone, which never changes within an episode.
+/// A heading made from the key and the limit that opened the episode, which never
+/// change within it.
 pub(super) fn title(f: &Finding) -> String {
+    let first = f.limits.first();
+    let limit = first.map_or_else(
+        || "Limit exceeded".into(),
+        |limit| format!("Limit {} exceeded", limit.name),
+    );
     let heading = match f.kind {
         FindingKind::SmsPumping => "SMS pumping",
         FindingKind::DeliveryOutage => "Delivery outage",
@@ -24,12 +31,14 @@ pub(super) fn title(f: &Finding) -> String {
         FindingKind::InputGap => "Input gap",
         FindingKind::BudgetExceeded => "Budget exceeded",
         FindingKind::BadInputRatio => "Too many unusable records",
-        FindingKind::LimitExceeded => "Limit exceeded",
+        FindingKind::LimitExceeded => limit.as_str(),
     };
-    let towards = f
-        .key
-        .prefix
-        .map_or_else(String::new, |prefix| format!(" towards {prefix}"));
+    let towards = match (f.key.prefix, first.and_then(|limit| limit.by.as_ref())) {
+        (Some(prefix), _) => format!(" towards {prefix}"),
+        (None, Some(party)) if party.is_client() => format!(" by {party}"),
+        (None, Some(party)) => format!(" towards {party}"),
+        (None, None) => String::new(),
+    };
     let app = f
         .key
         .app
@@ -38,20 +47,60 @@ pub(super) fn title(f: &Finding) -> String {
     format!("{heading}{towards}{app}")
 }
 
+/// The innocent explanation that was hardest to refute, with the evidence against it
+/// and its line, and what became of the others; nothing where none was weighed.
+pub(super) fn hardest(f: &Finding) -> Option<String> {
+    let margins = f.explanations.iter().enumerate();
+    let (ix, hardest) = margins.min_by(|(_, a), (_, b)| a.margin().total_cmp(&b.margin()))?;
+    let others = f.explanations.iter().enumerate().filter(|(i, _)| *i != ix);
+    let (count, refuted) = others.fold((0, 0), |(count, refuted), (_, explanation)| {
+        (count + 1, refuted + usize::from(explanation.is_refuted()))
+    });
+    let others = match (count, refuted) {
+        (0, _) => "no other was weighed".to_owned(),
+        (1, 1) => "the other one was refuted by more".to_owned(),
+        (all, refuted) if all == refuted => format!("the other {all} were refuted by more"),
+        (all, refuted) => format!("of the other {all} {refuted} were refuted"),
+    };
+    Some(format!(
+        "Hardest to refute: {}, {:.1} of {:.1} nats; {others}. What an explanation excuses does not speak against it, so the families of evidence do not add up to that.",
+        innocence(&hardest.name),
+        hardest.log_e,
+        hardest.line,
+    ))
+}
+
 /// What this record says of the episode.
 pub(super) fn status_detail(f: &Finding) -> String {
     let level = f.level.as_str();
     match f.activity {
         Activity::Create => format!("The episode opened at level {level}."),
         Activity::Update => format!("The episode changed; it stands at level {level}."),
+        Activity::Close if came_to_nothing(f) => format!(
+            "The episode is over: it did not grow into a block within {}.",
+            span(f.expires_at.0.saturating_sub(f.opened.0))
+        ),
         Activity::Close => "The episode is over.".into(),
     }
 }
 
+/// Whether it closes because an attack was suspected for its whole time, and no more.
+fn came_to_nothing(f: &Finding) -> bool {
+    f.kind == FindingKind::SmsPumping
+        && (f.activity, f.level) == (Activity::Close, Level::Alert)
+        && f.time >= f.expires_at
+}
+
 /// What to do about it.
 pub(super) fn remediation(f: &Finding) -> String {
+    if came_to_nothing(f) {
+        return "Nothing was blocked for it, and it is no longer watched. Look at the evidence if you know of nothing that explains it.".into();
+    }
     if f.activity == Activity::Close {
         return "Nothing more to do: the episode is over. Lift what was put in place by hand for it.".into();
+    }
+    if let Some(sentences) = for_parties(f) {
+        return sentences;
     }
     let target = target(f);
     let until = until(f);
@@ -70,6 +119,28 @@ pub(super) fn remediation(f: &Finding) -> String {
         }
         RecommendedAction::Review => review(f.kind).into(),
     }
+}
+
+/// What to do about those that broke a limit, where it is about clients or numbers.
+fn for_parties(f: &Finding) -> Option<String> {
+    let until = until(f);
+    let listed = |clients: bool| {
+        let parties = f.limits.iter().filter_map(|limit| limit.by.as_ref());
+        let mut names: Vec<String> = Vec::new();
+        for name in parties
+            .filter(|party| party.is_client() == clients)
+            .map(ToString::to_string)
+        {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        (!names.is_empty()).then(|| list(names))
+    };
+    let limited = listed(false).map(|numbers| format!("Limit the rate of messages to {numbers}{until}."));
+    let asked = listed(true).map(|clients| format!("Require a CAPTCHA of {clients} before a code is sent{until}."));
+    let sentences: Vec<String> = limited.into_iter().chain(asked).collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
 fn review(kind: FindingKind) -> &'static str {
@@ -105,13 +176,13 @@ fn target(f: &Finding) -> String {
             (None, None) => "the destinations concerned".into(),
         };
     }
-    let mut names: Vec<String> = f
-        .prefixes
-        .iter()
-        .take(NAMED_MAX)
-        .map(|accused| accused.prefix.to_string())
-        .collect();
-    let unnamed = f.prefixes.len() - names.len();
+    list(f.prefixes.iter().map(|accused| accused.prefix.to_string()).collect())
+}
+
+/// `a, b and c`; of many only the first.
+fn list(mut names: Vec<String>) -> String {
+    let unnamed = names.len().saturating_sub(NAMED_MAX);
+    names.truncate(NAMED_MAX);
     if unnamed > 0 {
         names.push(format!("{unnamed} more"));
     }

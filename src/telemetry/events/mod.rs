@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `life` | the process: started, configuration, policy, shutdown, deadlines, HTTP |
 //! | `partitions` | partitions and feeds: assigned, revoked, lost, restored, drained, committed, gaps, clocks, back-pressure, broker errors |
-//! | `output` | what leaves: dead letters, findings, blocks |
+//! | `output` | what leaves: dead letters, findings, blocks, verdicts that were taken |
 
 mod life;
 mod output;
@@ -15,7 +15,7 @@ pub use life::{
     ConfigLoaded, DeadlineMissed, HttpConnectionFailed, HttpListening, PolicyChanged, ShutdownBegun, ShutdownFinished,
     Started,
 };
-pub use output::{BlockPublished, FindingPublished, RecordDeadLettered};
+pub use output::{AuditPublished, BlockPublished, FindingPublished, RecordDeadLettered};
 pub use partitions::{
     AssignmentChanged, BackPressureOff, BackPressureOn, BrokerFailed, FeedClockAdvanced, InputGapFound,
     LogTimeAdvanced, OffsetsCommitted, PartitionDrained, PartitionRestored, PartitionsAssigned, PartitionsLost,

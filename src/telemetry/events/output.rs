@@ -6,9 +6,9 @@ use tracing::{debug, info, warn};
 
 use super::ms;
 use crate::model::log::Feed;
-use crate::model::{Activity, Block, BlockAction, BlockChange, Finding};
+use crate::model::{Activity, Audit, Block, BlockAction, BlockChange, Finding};
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::{BlockLabels, FindingLabels, ReasonLabels};
+use crate::telemetry::metrics::{BlockLabels, FindingLabels, ReasonLabels, VerdictLabels};
 
 /// A record could not be used and is in the dead-letter topic, acknowledged.
 #[derive(Clone, Copy, Debug)]
@@ -123,6 +123,34 @@ impl BlockPublished<'_> {
                 debug!(event = "block_published", key = %key, "a range is off the blocklist");
             }
         }
+    }
+}
+
+/// An audit entry is published, acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditPublished<'a> {
+    /// The entry.
+    pub audit: &'a Audit,
+}
+
+impl AuditPublished<'_> {
+    /// Of a verdict on a finding: writes the log line, counts it. Other entries tell of
+    /// what has an event of its own, or need none.
+    pub fn emit(&self, metrics: &Metrics) {
+        let audit = self.audit;
+        let verdict = match (audit.action.as_str(), audit.detail.as_str()) {
+            ("verdict", "true_positive") => "true_positive",
+            ("verdict", "false_positive") => "false_positive",
+            _ => return,
+        };
+        metrics.verdicts.get_or_create(&VerdictLabels { verdict }).inc();
+        info!(
+            event = "verdict_taken",
+            uid = audit.subject.as_str(),
+            verdict,
+            log_time = %audit.time,
+            "somebody judged a finding"
+        );
     }
 }
 

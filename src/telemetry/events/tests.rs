@@ -11,8 +11,8 @@ use super::*;
 use crate::detector::EventCounts;
 use crate::model::log::{Feed, RecordCounts};
 use crate::model::{
-    Activity, Block, BlockAction, BlockChange, Currency, EntityKey, Finding, FindingKind, FindingUid, Level, Micros,
-    Millis, Mode, Prefix, RecommendedAction,
+    Activity, Audit, Block, BlockAction, BlockChange, Currency, EntityKey, Finding, FindingKind, FindingUid, Level,
+    Micros, Millis, Mode, Prefix, RecommendedAction,
 };
 use crate::telemetry::{Metrics, Role};
 
@@ -90,7 +90,9 @@ fn finding() -> Finding {
         log_e_total: 21.0,
         log_e_threshold: 18.0,
         explanations: Vec::new(),
+        limits: Vec::new(),
         attempts: 12,
+        messages: 12,
         verified: 0,
         expected_conversion: 0.6,
         loss: Micros(0),
@@ -222,6 +224,17 @@ fn emit_everything(metrics: &Metrics) {
         change: &BlockChange::Delete(key()),
     }
     .emit(metrics);
+    for action in ["verdict", "safelist_put"] {
+        let audit = Audit {
+            time: clock,
+            action: action.into(),
+            tenant: "acme".into(),
+            by: "ana".into(),
+            subject: FindingUid(7).to_string().into(),
+            detail: "false_positive".into(),
+        };
+        AuditPublished { audit: &audit }.emit(metrics);
+    }
     let address = "127.0.0.1:8080".parse().unwrap();
     HttpListening { address }.emit(metrics);
     HttpConnectionFailed {
