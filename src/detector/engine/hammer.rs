@@ -7,6 +7,7 @@
 
 use super::attempts::{Attempt, AttemptId, ranges};
 use super::blocking::Aim;
+use super::siege::LIVED_IN;
 use super::{Effect, Engine};
 use crate::detector::evidence::{Lines, NULLS, Null, hammering::Hammer, lines};
 use crate::detector::trie::{CLASS_MIN, Place, TenantIx};
@@ -17,9 +18,8 @@ use crate::model::{DAY, Level, Micros, Prefix};
 /// then it is the way of the app, or of its people.
 const STUBBORN: u32 = 6;
 const ELSEWHERE_MIN: usize = 3;
-/// Class and history of a range in which people live.
+/// Class of the ranges of which it is asked whether people live there.
 const LIVED_IN_CLASS: u8 = 4;
-const LIVED_IN_MIN: f64 = 3.0;
 
 impl Engine {
     /// A send to a number with a pending attempt.
@@ -72,7 +72,7 @@ impl Engine {
     fn is_lived_in(&self, tenant: TenantIx, block: Prefix, digits: u8, own: Prefix) -> bool {
         let apart = block.truncated(block.len().saturating_sub(2)) != own.truncated(own.len().saturating_sub(2));
         let mut around = ranges(tenant, block, digits, 0).filter(|(class, _)| *class == LIVED_IN_CLASS);
-        apart && around.any(|(_, place)| self.history(place).attempts() >= LIVED_IN_MIN)
+        apart && around.any(|(_, place)| self.history(place).attempts() >= LIVED_IN)
     }
 
     /// An approval shows that somebody is there who reads the codes.

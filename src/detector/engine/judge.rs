@@ -187,7 +187,9 @@ impl Engine {
             };
             let (own, all) = (self.history(place).attempts(), self.history(whole).attempts());
             // A region's share of all swings with the hour; its frontier's of its own does not.
-            let hour = self.hour_of(attempt).filter(|_| matches!(place, Place::Region(..)));
+            let hour = matches!(place, Place::Region(..))
+                .then(|| self.hour_of(attempt))
+                .flatten();
             let (swing, margin) = hour.map_or((1.0, MARGIN), |hour| (hour.swing(), MARGIN_WITHIN_HOUR));
             (Bets::of_region(region_ceiling(own * swing, all), margin), flow)
         }

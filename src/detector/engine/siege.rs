@@ -26,7 +26,7 @@ const FADE_MS: f64 = 2.0 * HOUR as f64;
 /// Fates that must be known before they tell how much of the flow is attack.
 const FATES_MIN: f64 = 5.0;
 /// Attempts in history from which a range is lived in.
-const LIVED_IN: f64 = 3.0;
+pub(super) const LIVED_IN: f64 = 3.0;
 /// Share of verified attempts that shows people.
 const HONEST_SHARE: f64 = 0.65;
 /// Nats that they take off a line at most.
