@@ -26,7 +26,7 @@ pub struct Profile {
 }
 
 /// How many profiles are mixed.
-pub const PROFILES: usize = 6;
+pub const PROFILES: usize = 7;
 
 /// The tunable numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -197,13 +197,14 @@ impl Default for Tuning {
             profiles: [
                 profile(0.8, 0.10, 0.20, 32.0, 0.8),
                 profile(0.3, 0.10, 0.20, 16.0, 0.3),
-                profile(0.05, 0.12, 0.20, 8.0, 0.9),
+                profile(0.05, 0.12, 0.15, 8.0, 0.9),
                 profile(0.008, 0.15, 0.15, 1.0, 0.0),
                 profile(0.001, 0.20, 0.10, 1.0, 0.0),
                 profile(0.3, 0.65, 0.15, 16.0, 0.5),
+                profile(0.002, 0.15, 0.05, 8.0, 0.0),
             ],
-            // Five ranges, the region and its frontier, and three sources.
-            node_kinds: 10.0,
+            // Five ranges, the region and its frontier, and four sources.
+            node_kinds: 11.0,
             floor_block: 6.0,
             floor_alert: 5.0,
             attempts_min: 2.5,

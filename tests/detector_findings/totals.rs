@@ -79,16 +79,16 @@ fn a_hammered_number_is_counted_in_messages() {
         network: 0x50_0101,
         device: 7,
     };
-    for i in 0..14 {
+    for i in 0..16 {
         world.ask(ATTACK + i * 25 * SECOND, &asked);
     }
     let told = world.told();
     check(&told);
     let attacks = told.attacks();
     let last = *attacks.last().unwrap();
-    assert_eq!((last.attempts, last.messages), (1, 14), "{}", last.message);
+    assert_eq!((last.attempts, last.messages), (1, 16), "{}", last.message);
     assert!(
-        last.message.contains("one number of +4474001234: 14 messages"),
+        last.message.contains("one number of +4474001234: 16 messages"),
         "{}",
         last.message
     );

@@ -10,6 +10,9 @@ use crate::model::{DAY, HOUR, Millis};
 const BELOW_CLASS_MAX: u8 = 4;
 const BELOW_HISTORY_MIN: f64 = 200.0;
 
+/// Attempts, as they fade, below which nobody was there.
+const NOBODY: f64 = 0.5;
+
 /// Forgetting counts of honest attempts at one place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct History {
@@ -31,6 +34,11 @@ impl History {
         self.judged = self.judged * keep + judged;
         self.verified = self.verified * keep + verified;
         self.at = now;
+    }
+
+    /// Whether nobody was ever seen here, or once, three weeks ago.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.attempts < NOBODY
     }
 
     /// Attempts, as of the last learning.

@@ -5,6 +5,7 @@ use super::blocking::Aim;
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::honest_per_hour;
 use crate::detector::episode::{Accused, EpisodeId};
+use crate::detector::evidence::Evidence;
 use crate::detector::trie::attribution::{self, Suspect};
 use crate::detector::trie::{CLASS_MIN, Place, TenantIx};
 use crate::model::{Activity, FindingKind, HOUR, Level, Millis, Prefix, Region};
@@ -27,8 +28,14 @@ const REGION_COVERED: f64 = 0.7;
 const REGION_LIVED_IN: f64 = 0.05;
 /// Verified attempts over suspects above which somebody lives in a country after all.
 const REGION_VERIFIED: f64 = 0.1;
+/// Verified attempts, if no machine's, from which people live in a country, however few of
+/// all they are.
+const PEOPLE_MIN: u64 = 8;
 /// A country is blocked only above this many times its honest rate.
 const REGION_EXCESS: f64 = 9.0;
+/// Nats by which an attempt to a region must be likelier an attack's than not for its
+/// empty ranges to be blocked as such.
+const EMPTY_ODDS: f64 = 3.0;
 /// Age and history below which a tenant does not know where its customers live.
 const YOUNG_MS: i64 = 36 * HOUR;
 const YOUNG_HISTORY: f64 = 50.0;
@@ -126,7 +133,7 @@ impl Engine {
     /// One digit less, where nobody ever lived there either.
     fn first_empty_parent(&self, tenant: TenantIx, sub: Prefix, class: u8, digits: u8) -> (Prefix, u8) {
         match sub.parent() {
-            Some(parent) if class < 4 && self.history(Place::Range(tenant, parent, digits)).attempts() < 1.0 => {
+            Some(parent) if class < 4 && self.history(Place::Range(tenant, parent, digits)).is_empty() => {
                 (parent, class + 1)
             }
             _ => (sub, class),
@@ -143,7 +150,7 @@ impl Engine {
         }
         let suspects = self.suspects(attempt, self.now - 2 * HOUR);
         let count = |p: Prefix| suspects.iter().filter(|s| p.covers(s.block)).count() as f64;
-        let empty = |p: Prefix| self.history(Place::Range(attempt.tenant, p, attempt.digits)).attempts() < 1.0;
+        let empty = |p: Prefix| self.history(Place::Range(attempt.tenant, p, attempt.digits)).is_empty();
         if class == CLASS_MIN
             && let Some(thousand) = named.parent()
             && empty(thousand)
@@ -178,7 +185,7 @@ impl Engine {
         let parts = attribution::count_by_prefix(suspects, digits, class - 1);
         let suspected = parts.keys().filter(|p| range.covers(**p)).count();
         let blocked = self.blocks.siblings(tenant, range) as usize;
-        let empty = class == FILLED_CLASS_MIN && self.history(Place::Range(tenant, range, digits)).attempts() < 1.0;
+        let empty = class == FILLED_CLASS_MIN && self.history(Place::Range(tenant, range, digits)).is_empty();
         empty || suspected + blocked >= usize::from(class) - 1
     }
 
@@ -193,43 +200,81 @@ impl Engine {
             return false;
         }
         let total = suspects.len() as f64;
-        for class in CLASS_MIN..=6 {
-            if attempt.digits <= class + attempt.calling_digits {
-                continue;
-            }
-            let mut chosen = Vec::new();
-            let mut covered = 0.0;
-            for (prefix, count) in attribution::count_by_prefix(&suspects, attempt.digits, class) {
-                let honest = self.ceiling_of(Place::Range(attempt.tenant, prefix, attempt.digits), attempt);
-                if count >= 3 && f64::from(count) > 6.0 * honest * total + 2.0 {
-                    chosen.push(prefix);
-                    covered += f64::from(count);
-                }
-            }
-            if covered >= REGION_COVERED * total {
-                return self.block_all(&chosen, Aim::Range, place, attempt, effects) && self.wipe_region(attempt);
-            }
+        let hours = ((self.now - since).max(60_000)) as f64 / HOUR as f64;
+        let is_flood = total / hours > REGION_EXCESS * self.region_rate(attempt);
+        let excess = self.ranges_in_excess(attempt, &suspects);
+        let named = excess.or_else(|| is_flood.then(|| self.empty_ranges(attempt, &suspects)).flatten());
+        if let Some(named) = named {
+            return self.block_all(&named, Aim::Range, place, attempt, effects) && self.wipe_region(attempt);
         }
         // Without verification nothing tells a country's first customers from an attack
         // on all of it.
         if attempt.is_apart() {
             return false;
         }
-        let hours = ((self.now - since).max(60_000)) as f64 / HOUR as f64;
         let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region);
         let verified = region.map_or(0, |r| {
             r.latest().take_while(|e| e.at >= since).filter(|e| e.verified).count()
         });
-        let ever = self.trie.evidence(place).map(|e| e.since).unwrap_or_default();
-        let verifies = ever.verified as f64 > REGION_VERIFIED * ever.attempts as f64;
+        let evidence = self.trie.evidence(place);
+        let ever = evidence.map(|e| e.since).unwrap_or_default();
+        let people = ever.verified >= PEOPLE_MIN && !evidence.is_some_and(Evidence::is_machine_like);
+        let verifies = people || ever.verified as f64 > REGION_VERIFIED * ever.attempts as f64;
         if verifies || verified as f64 > REGION_VERIFIED * total {
             return false;
         }
-        if !self.may_block_country(attempt) || total / hours <= REGION_EXCESS * self.region_rate(attempt) {
+        if !is_flood || !self.may_block_country(attempt) {
             return false;
         }
         let prefixes = number_plan::NumberPlan::shared().region_prefixes(attempt.region);
         self.block_all(&prefixes, Aim::Region, place, attempt, effects) && self.wipe_region(attempt)
+    }
+
+    /// The prefixes that hold more of a region's suspects than honest traffic would put
+    /// there, in the narrowest class in which they hold most of them.
+    fn ranges_in_excess(&self, attempt: &Attempt, suspects: &[Suspect]) -> Option<Vec<Prefix>> {
+        let total = suspects.len() as f64;
+        self.most_of(attempt, suspects, 6, |prefix, count| {
+            let honest = self.ceiling_of(Place::Range(attempt.tenant, prefix, attempt.digits), attempt);
+            f64::from(count) > 6.0 * honest * total + 2.0
+        })
+    }
+
+    /// Where nearly all of what comes to a region is an attack's, the same of prefixes in
+    /// which nobody was ever seen: an attack that is spread evenly over a region in excess
+    /// of none of its ranges.
+    fn empty_ranges(&self, attempt: &Attempt, suspects: &[Suspect]) -> Option<Vec<Prefix>> {
+        let sure = self.region_odds(attempt) >= EMPTY_ODDS && !attempt.is_apart();
+        let empty = |prefix, _| {
+            let place = Place::Range(attempt.tenant, prefix, attempt.digits);
+            let verified = self.trie.evidence(place).map_or(0, |e| e.since.verified);
+            verified == 0 && self.history(place).is_empty()
+        };
+        sure.then(|| self.most_of(attempt, suspects, WIDEN_CLASS_MAX, empty))
+            .flatten()
+    }
+
+    /// The prefixes of the narrowest class, up to `class_max`, of which those that hold
+    /// three suspects or more and that `is_meant` names hold most of all.
+    fn most_of(
+        &self,
+        attempt: &Attempt,
+        suspects: &[Suspect],
+        class_max: u8,
+        is_meant: impl Fn(Prefix, u32) -> bool,
+    ) -> Option<Vec<Prefix>> {
+        (CLASS_MIN..=class_max)
+            .filter(|class| attempt.digits > class + attempt.calling_digits)
+            .find_map(|class| {
+                let counts = attribution::count_by_prefix(suspects, attempt.digits, class);
+                let named: Vec<(Prefix, u32)> = counts
+                    .into_iter()
+                    .filter(|(prefix, count)| *count >= 3 && is_meant(*prefix, *count))
+                    .collect();
+                let covered: u32 = named.iter().map(|(_, count)| count).sum();
+                let is_most = f64::from(covered) >= REGION_COVERED * suspects.len() as f64;
+                is_most.then(|| named.into_iter().map(|(prefix, _)| prefix).collect())
+            })
     }
 
     /// A region where people live was refuted and nothing came of it: approvals, which

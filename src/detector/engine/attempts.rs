@@ -86,6 +86,7 @@ pub(crate) struct Attempt {
     pub(crate) asn: Option<u32>,
     pub(crate) network: Option<u64>,
     pub(crate) device: Option<u64>,
+    pub(crate) agent: Option<u64>,
     /// The source that an attack is known to come from, which it shares.
     pub(crate) accused: Option<Source>,
     pub(crate) attributes: Attributes,
@@ -144,6 +145,7 @@ impl Attempt {
         [
             self.network.map(Source::Network),
             self.device.map(Source::Device),
+            self.agent.map(Source::Agent),
             self.asn.map(Source::Asn),
         ]
         .into_iter()

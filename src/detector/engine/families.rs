@@ -4,7 +4,8 @@
 use super::Engine;
 use super::attempts::Attempt;
 use super::bounds::Bounds;
-use crate::detector::baseline::{bin_text, region_ceiling};
+use super::judge::Enclosing;
+use crate::detector::baseline::bin_text;
 use crate::detector::evidence::hammering::Hammer;
 use crate::detector::evidence::{Evidence, Null, attributes, regularity, volume};
 use crate::detector::trie::Place;
@@ -44,21 +45,10 @@ impl Engine {
     }
 
     fn range_family(&self, evidence: &Evidence, place: Place, attempt: &Attempt) -> Family {
-        let tenant = &self.tenants[usize::from(attempt.tenant)];
-        let region_flow = || tenant.regions.get(&attempt.region).map_or(0.0, |r| r.flow);
-        let own = self.history(place).attempts();
-        let in_all = |place| self.history(place).attempts();
-        let (ceiling, flow, whole) = match place {
-            Place::Range(..) => (self.ceiling_of(place, attempt), region_flow(), "to the country"),
-            Place::Frontier(..) => {
-                let all = in_all(attempt.region_place());
-                (region_ceiling(own, all), region_flow(), "to the country")
-            }
-            _ => (
-                region_ceiling(own, in_all(Place::Root(attempt.tenant))),
-                tenant.flow,
-                "of the tenant",
-            ),
+        let Enclosing { ceiling, flow, .. } = self.enclosing(place, attempt);
+        let whole = match place {
+            Place::Range(..) | Place::Frontier(..) => "to the country",
+            _ => "of the tenant",
         };
         let since = &evidence.since;
         let passed = (flow - since.flow).max(since.attempts as f64).max(1.0);

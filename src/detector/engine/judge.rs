@@ -1,7 +1,7 @@
 //! Silence, second by second, and the test whether a place must be accused.
 
 use super::attempts::{Attempt, AttemptId};
-use super::siege::Scope;
+use super::siege::{LIVED_IN, Scope};
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::{ceiling_within, region_ceiling};
 use crate::detector::evidence::digits::{Bets, MARGIN, MARGIN_WITHIN_HOUR};
@@ -18,6 +18,17 @@ pub(super) const ACCUSING_CLASS_MAX: u8 = 5;
 const SINGLE_STAGE: usize = 5;
 /// First stage of silence after which a walking campaign is looked for.
 const ESCALATING_STAGE: usize = 3;
+
+/// What encloses a place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Enclosing {
+    /// The largest share of it that honest traffic puts into the place.
+    pub(super) ceiling: f64,
+    /// Attempts that it has seen, repeats left out.
+    pub(super) flow: f64,
+    /// Times the ceiling from which a region is bet on.
+    margin: f64,
+}
 
 impl Engine {
     /// The next stage of an attempt's silence is due.
@@ -130,7 +141,7 @@ impl Engine {
     fn refuted(&mut self, place: Place, class: Option<u8>, attempt: &Attempt) -> Option<Level> {
         let floor = libm::exp(self.tuning.floor_alert);
         let evidence = self.trie.evidence(place)?;
-        if evidence.counters.attempts < self.attempts_needed(class, attempt) || !evidence.may_refute(floor) {
+        if evidence.counters.attempts < self.attempts_needed(place, class, attempt) || !evidence.may_refute(floor) {
             return None;
         }
         self.settle(place, class, attempt);
@@ -141,9 +152,12 @@ impl Engine {
             .find(|level| evidence.refutes_all(&self.lines_at(place, attempt, *level)))
     }
 
-    /// Attempts that a place must have seen before it may accuse.
-    pub(super) fn attempts_needed(&self, class: Option<u8>, attempt: &Attempt) -> f64 {
-        if class.is_none() || self.besieged(attempt).is_none() {
+    /// Attempts that a place must have seen before it may accuse: where people live, one
+    /// more, since three of them meet by chance once in tens of millions of sends.
+    pub(super) fn attempts_needed(&self, place: Place, class: Option<u8>, attempt: &Attempt) -> f64 {
+        if class.is_some() && self.history(place).attempts() >= LIVED_IN {
+            self.tuning.attempts_min + 1.0
+        } else if class.is_none() || self.besieged(attempt).is_none() {
             self.tuning.attempts_min
         } else if attempt.stage < SINGLE_STAGE {
             self.tuning.attempts_min_siege.max(1.5)
@@ -169,29 +183,37 @@ impl Engine {
 
     /// The digits' bets at a place, and the enclosing flow by which they are paid back.
     pub(super) fn dues(&self, place: Place, class: Option<u8>, attempt: &Attempt) -> (Bets, f64) {
-        let tenant = &self.tenants[usize::from(attempt.tenant)];
-        if let Some(class) = class {
-            let flow = tenant.regions.get(&attempt.region).map_or(0.0, |r| r.flow);
+        let enclosing = self.enclosing(place, attempt);
+        let ceiling = enclosing.ceiling;
+        let bets = if let Some(class) = class {
             let region = self.history(attempt.region_place()).attempts();
-            (
-                Bets::of_range(class, self.ceiling_of(place, attempt), region, &self.tuning),
-                flow,
-            )
+            Bets::of_range(class, ceiling, region, &self.tuning)
         } else {
-            let (whole, flow) = match place {
-                Place::Frontier(..) => (
-                    attempt.region_place(),
-                    tenant.regions.get(&attempt.region).map_or(0.0, |r| r.flow),
-                ),
-                _ => (Place::Root(attempt.tenant), tenant.flow),
-            };
-            let (own, all) = (self.history(place).attempts(), self.history(whole).attempts());
-            // A region's share of all swings with the hour; its frontier's of its own does not.
-            let hour = matches!(place, Place::Region(..))
-                .then(|| self.hour_of(attempt))
-                .flatten();
-            let (swing, margin) = hour.map_or((1.0, MARGIN), |hour| (hour.swing(), MARGIN_WITHIN_HOUR));
-            (Bets::of_region(region_ceiling(own * swing, all), margin), flow)
+            Bets::of_region(ceiling, enclosing.margin)
+        };
+        (bets, enclosing.flow)
+    }
+
+    /// How a place lies in what encloses it: a range and a frontier in their region, a
+    /// region in the tenant's traffic.
+    pub(super) fn enclosing(&self, place: Place, attempt: &Attempt) -> Enclosing {
+        let tenant = &self.tenants[usize::from(attempt.tenant)];
+        let attempts = |place| self.history(place).attempts();
+        let region_flow = tenant.regions.get(&attempt.region).map_or(0.0, |r| r.flow);
+        let of = |ceiling, flow, margin| Enclosing { ceiling, flow, margin };
+        match place {
+            Place::Range(..) => of(self.ceiling_of(place, attempt), region_flow, MARGIN),
+            Place::Frontier(..) => {
+                let ceiling = region_ceiling(attempts(place), attempts(attempt.region_place()));
+                of(ceiling, region_flow, MARGIN)
+            }
+            // A region's share of all swings with the hour; the others' of their own does not.
+            _ => {
+                let hour = self.hour_of(attempt);
+                let (swing, margin) = hour.map_or((1.0, MARGIN), |hour| (hour.swing(), MARGIN_WITHIN_HOUR));
+                let ceiling = region_ceiling(attempts(place) * swing, attempts(Place::Root(attempt.tenant)));
+                of(ceiling, tenant.flow, margin)
+            }
         }
     }
 

@@ -201,6 +201,7 @@ impl Engine {
             asn: send.asn,
             network: send.network,
             device: send.device,
+            agent: send.user_agent,
             accused: None,
             attributes: Attributes {
                 missing,
@@ -260,7 +261,7 @@ impl Engine {
             .iter()
             .filter(|s| FRONTIER_CLASSES.contains(&s.class))
             .any(|step| {
-                step.history.attempts() < 1.0
+                step.history.is_empty()
                     && self
                         .trie
                         .evidence(step.place)
@@ -300,16 +301,20 @@ impl Engine {
         let flow = self.tenants[usize::from(attempt.tenant)]
             .region(attempt.region, &self.hasher)
             .flow;
-        attempt.frontier = self.tuning.enabled.frontier && !attempt.repeat && self.is_at_frontier(&steps, region);
+        let somebody = attempt.repeat || attempt.returning;
+        attempt.frontier = self.tuning.enabled.frontier && !somebody && self.is_at_frontier(&steps, region);
         let thousand = steps.iter().find(|s| s.class == 3).map(|s| s.place);
         let thousand_flow = thousand.and_then(|p| self.trie.evidence(p)).map(|e| e.visits);
         attempt.attributes.suspect = self.is_suspect(&steps, region, flow);
         attempt.accused = self.weigh_sources(attempt, &bounds);
         let bounds = self.with_lead(&bounds, attempt);
         let hour = self.hour_of(attempt).map(|hour| hour.region.largest);
+        let region_rate = volume::upper_rate(self.region_rate(attempt), hour);
         for step in &steps {
-            let honest = (age >= RATE_MATURE_MS && step.class <= RATE_CLASS_MAX)
-                .then(|| volume::upper_rate(honest_per_hour(&step.history, step.class, age, &self.tuning), hour));
+            let honest = (age >= RATE_MATURE_MS && step.class <= RATE_CLASS_MAX).then(|| {
+                let own = honest_per_hour(&step.history, step.class, age, &self.tuning);
+                volume::upper_rate(own, hour).min(step.ceiling * region_rate)
+            });
             let bets = Bets::of_range(step.class, step.ceiling, region, &self.tuning);
             let parent = (step.class == 2).then_some(thousand_flow).flatten();
             self.visit(
@@ -338,6 +343,7 @@ impl Engine {
             },
         );
         if !attempt.repeat {
+            self.note_usual(attempt);
             let tenant = &mut self.tenants[usize::from(attempt.tenant)];
             tenant.note_untold(Untold {
                 region: attempt.region,

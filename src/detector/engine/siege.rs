@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::attempts::Attempt;
+use super::tenant::RegionState;
+use crate::detector::baseline::region_ceiling;
 use crate::detector::evidence::Evidence;
 use crate::detector::trie::{Place, Source};
-use crate::model::{HOUR, MINUTE, Millis};
+use crate::model::{DAY, HOUR, MINUTE, Millis};
 
 /// What was refuted as a whole stays under siege this long.
 const SIEGE_MS: i64 = 15 * MINUTE;
@@ -23,14 +25,17 @@ const RIPE_STAGE: usize = 7;
 const RIPE_SHARE: f64 = 0.75;
 /// Fates are forgotten with this time constant.
 const FADE_MS: f64 = 2.0 * HOUR as f64;
+/// What is usual is forgotten with this one.
+const USUAL_MS: f64 = DAY as f64;
 /// Fates that must be known before they tell how much of the flow is attack.
 const FATES_MIN: f64 = 5.0;
 /// Attempts in history from which a range is lived in.
 pub(super) const LIVED_IN: f64 = 3.0;
 /// Share of verified attempts that shows people.
 const HONEST_SHARE: f64 = 0.65;
-/// Nats that they take off a line at most.
-const ODDS_MAX: f64 = 3.0;
+/// Nats that they take off a line at most, and where somebody was seen before.
+const ODDS_MAX: f64 = 5.0;
+const ONCE_SEEN_ODDS_MAX: f64 = 3.0;
 /// Nats that they take off more, once they are this high, in a range of the frontier; and
 /// the attempts in history from which the range around it is lived in, so that it may
 /// well be people's turn.
@@ -85,6 +90,12 @@ impl Siege {
         }
     }
 
+    /// Fates that are remembered at present.
+    fn fates(mut self, now: Millis) -> f64 {
+        self.fade(now);
+        self.silent + self.approved
+    }
+
     /// Nats by which one of the latest attempts is likelier the attack's than not: at
     /// least a part `conversion` of the honest ones is approved, so that those who
     /// were tell how many the honest can be.
@@ -94,18 +105,59 @@ impl Siege {
             return 0.0;
         }
         let honest = (self.approved + 0.5) / (conversion * RIPE_SHARE);
-        if honest >= fates {
-            return 0.0;
-        }
-        libm::log((fates - honest) / honest).clamp(0.0, ODDS_MAX)
+        nats_over(fates, honest)
+    }
+}
+
+/// Nats by which one of `all` is likelier not one of the `honest`.
+fn nats_over(all: f64, honest: f64) -> f64 {
+    if honest >= all {
+        return 0.0;
+    }
+    libm::log((all - honest) / honest).clamp(0.0, ODDS_MAX)
+}
+
+/// How much of a region's traffic comes to its frontier while nothing is under siege. An
+/// attack can only raise it, which makes those who are judged by it surer of mercy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Usual {
+    frontier: f64,
+    all: f64,
+    at: Millis,
+}
+
+impl Usual {
+    fn note(&mut self, now: Millis, at_frontier: bool) {
+        let keep = libm::exp(-((now - self.at).max(0) as f64) / USUAL_MS);
+        self.frontier = self.frontier * keep + f64::from(u8::from(at_frontier));
+        self.all = self.all * keep + 1.0;
+        self.at = now;
+    }
+
+    /// Upper bound of the frontier's share; one while too little was seen.
+    fn share(&self) -> f64 {
+        region_ceiling(self.frontier, self.all)
     }
 }
 
 impl Engine {
+    /// A free attempt that is no repeat counts for what is usual at its region's frontier.
+    pub(super) fn note_usual(&mut self, attempt: &Attempt) {
+        let now = self.now;
+        let suspicious = libm::exp(self.tuning.floor_alert);
+        let evidence = self.trie.evidence(attempt.frontier_place());
+        let is_quiet = evidence.is_none_or(|e| !e.may_refute(suspicious));
+        let region = self.tenants[usize::from(attempt.tenant)].region(attempt.region, &self.hasher);
+        if is_quiet && !region.siege.is_on(now) && !region.frontier.is_on(now) {
+            region.usual.note(now, attempt.frontier);
+        }
+    }
+
     /// The scope under siege that an attempt lies in.
     pub(super) fn besieged(&self, attempt: &Attempt) -> Option<Scope> {
         // Whether an app's verifications flow tells nothing of what is judged without.
-        if !self.tuning.enabled.siege || attempt.is_apart() {
+        // Who verified before is somebody.
+        if !self.tuning.enabled.siege || attempt.is_apart() || attempt.returning {
             return None;
         }
         let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region)?;
@@ -130,13 +182,17 @@ impl Engine {
     }
 
     /// Whether a place may be judged by the lines of a siege: not where people live,
-    /// nor where those who come verify as people do.
+    /// nor where those who come verify as people do, nor, while few came, if any did.
     pub(super) fn may_be_besieged(&self, place: Place) -> bool {
         if !matches!(place, Place::Range(..)) || self.history(place).attempts() >= LIVED_IN {
             return false;
         }
         let since = self.trie.evidence(place).map(|e| e.since).unwrap_or_default();
-        since.attempts < FATES_MIN as u64 || (since.verified as f64) < HONEST_SHARE * since.attempts as f64
+        if (since.attempts as f64) < FATES_MIN {
+            since.verified == 0
+        } else {
+            (since.verified as f64) < HONEST_SHARE * since.attempts as f64
+        }
     }
 
     /// The evidence against a scope of an attempt.
@@ -150,22 +206,50 @@ impl Engine {
 
     /// Nats by which it is likelier than not that an attempt at a place is the attack's.
     pub(super) fn siege_odds(&self, attempt: &Attempt, scope: Scope, place: Place) -> f64 {
-        let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region);
-        region.map_or(0.0, |region| {
-            let odds = match scope {
-                Scope::Region => region.siege.odds(attempt.conversion),
-                Scope::Frontier => region.frontier.odds(attempt.conversion),
-                Scope::Source(_) => return 0.0,
-            };
-            // What returns to ranges that were empty until lately is told from the rest,
-            // where nearly all of it is the attack's.
-            let sure = region.frontier.odds(attempt.conversion);
-            if attempt.frontier && sure >= EMPTY_ODDS_FROM && self.is_empty_around(place, attempt) {
-                odds.max(sure) + EMPTY_ODDS
-            } else {
-                odds
+        let Some(region) = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region) else {
+            return 0.0;
+        };
+        let at_frontier = self.frontier_odds(attempt, region);
+        let odds = match scope {
+            Scope::Region if attempt.frontier && region.frontier.is_on(self.now) => {
+                region.siege.odds(attempt.conversion).max(at_frontier)
             }
-        })
+            Scope::Region => region.siege.odds(attempt.conversion),
+            Scope::Frontier => at_frontier,
+            Scope::Source(_) => return 0.0,
+        };
+        // What returns to ranges that were empty until lately is told from the rest,
+        // where nearly all of it is the attack's.
+        if attempt.frontier && at_frontier >= EMPTY_ODDS_FROM && self.is_empty_around(place, attempt) {
+            odds.max(at_frontier) + EMPTY_ODDS
+        } else if !self.history(place).is_empty() {
+            odds.min(ONCE_SEEN_ODDS_MAX)
+        } else {
+            odds
+        }
+    }
+
+    /// The odds in all of an attempt's region.
+    pub(super) fn region_odds(&self, attempt: &Attempt) -> f64 {
+        let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region);
+        region.map_or(0.0, |region| region.siege.odds(attempt.conversion))
+    }
+
+    /// The odds at a region's frontier: by how few of its attempts are approved, or, where
+    /// those are a minority, since approvals may be faked, by how many there are beside the
+    /// rest of the region, of which no more than a known share comes to its frontier.
+    fn frontier_odds(&self, attempt: &Attempt, region: &RegionState) -> f64 {
+        let by_fate = region.frontier.odds(attempt.conversion);
+        let own = self.history(attempt.frontier_place()).attempts();
+        let ever = region_ceiling(own, self.history(attempt.region_place()).attempts());
+        let share = ever.min(region.usual.share());
+        let here = region.frontier.fates(self.now);
+        if by_fate <= 0.0 || share >= 1.0 || here < FATES_MIN {
+            return by_fate;
+        }
+        let elsewhere = (region.siege.fates(self.now) - here).max(0.0);
+        let mean = elsewhere * share / (1.0 - share);
+        by_fate.max(nats_over(here, mean + 1.0))
     }
 
     /// Whether next to nobody was ever seen in the range one digit wider either.
@@ -237,6 +321,27 @@ mod tests {
         assert!(all > 2.5 && all <= ODDS_MAX, "{all}");
         let faked = siege(90, 10).odds(0.45);
         assert!(faked > 0.0 && faked < 1.5, "{faked}");
+    }
+
+    #[test]
+    fn what_is_over_the_honest_is_the_attacks() {
+        assert_eq!(nats_over(10.0, 10.0), 0.0);
+        assert_eq!(nats_over(10.0, 6.0), 0.0, "the lesser part");
+        assert!((nats_over(20.0, 2.0) - libm::log(9.0)).abs() < 1e-12);
+        assert_eq!(nats_over(1e6, 1.0), ODDS_MAX);
+    }
+
+    #[test]
+    fn what_is_usual_at_a_frontier_is_known_once_enough_was_seen_and_fades() {
+        let mut usual = Usual::default();
+        for i in 0..1_000 {
+            assert!(i > 199 || usual.share() == 1.0, "{i}");
+            usual.note(Millis(i), i % 50 == 0);
+        }
+        let share = usual.share();
+        assert!((0.02..0.06).contains(&share), "{share}");
+        usual.note(Millis(7 * DAY), true);
+        assert_eq!(usual.share(), 1.0, "a week later nothing of it is left");
     }
 
     #[test]

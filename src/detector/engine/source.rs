@@ -93,6 +93,7 @@ impl Engine {
         let all = (flow - since.flow).max(since.attempts as f64).max(1.0);
         let name = match source {
             Source::Device(_) => format!("device {source}"),
+            Source::Agent(_) => format!("user agent {source}"),
             Source::Network(_) | Source::Asn(_) => source.to_string(),
         };
         let log_e = evidence.log_e(0);
@@ -115,7 +116,7 @@ impl Engine {
         let (log_a, floor) = self.line_of(Level::Block);
         let lowered = match source {
             Source::Network(_) | Source::Device(_) => NARROW_NATS,
-            Source::Asn(_) => 0.0,
+            Source::Agent(_) | Source::Asn(_) => 0.0,
         };
         lines(log_a, lowered, floor, |_| None, true, &self.tuning)
     }
@@ -155,13 +156,13 @@ impl Engine {
         for source in attempt.sources() {
             let place = Place::Source(attempt.tenant, source);
             if let Some(evidence) = self.sources.evidence_mut(place) {
-                let due = attempt.conversion * (1.0 - attempt.source_credited);
-                evidence.note_verified(attempt.opened, attempt.free && !attempt.repeat, due);
+                let (rest, counted) = (1.0 - attempt.source_credited, attempt.free && !attempt.repeat);
+                evidence.note_verified(attempt.opened, counted, rest, attempt.conversion);
                 if self.tuning.enabled.missing_verification {
                     evidence.approval(factors);
                 }
             }
-            if attempt.free && matches!(source, Source::Network(_) | Source::Asn(_)) {
+            if attempt.free && !matches!(source, Source::Device(_)) {
                 let one = HeldCounts {
                     attempts: 1.0,
                     ..HeldCounts::default()
@@ -195,6 +196,6 @@ fn structural(source: Source) -> f64 {
     match source {
         Source::Device(_) => 0.005,
         Source::Network(_) => 0.02,
-        Source::Asn(_) => 0.2,
+        Source::Agent(_) | Source::Asn(_) => 0.2,
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempts::{AppIx, AttemptId};
 use super::feed_health::FeedHealth;
-use super::siege::Siege;
+use super::siege::{Siege, Usual};
 use crate::detector::baseline::{Exposure, History, HoldBack, LearnedLatency, Memory, Season, Share, Votes};
 use crate::detector::episode::{EpisodeId, Tally};
 use crate::detector::evidence::hammering::Hammer;
@@ -107,6 +107,7 @@ pub(crate) struct RegionState {
     pub(crate) siege: Siege,
     /// The same of its ranges that were empty until lately.
     pub(crate) frontier: Siege,
+    pub(crate) usual: Usual,
     pub(crate) device: Share,
     pub(crate) deliveries: Deliveries,
     pub(crate) suspect: Share,
@@ -269,6 +270,7 @@ impl Tenant {
             watched: None,
             siege: Siege::default(),
             frontier: Siege::default(),
+            usual: Usual::default(),
             device: Share::default(),
             deliveries: Deliveries::default(),
             suspect: Share::default(),

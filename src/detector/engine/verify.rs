@@ -76,10 +76,10 @@ impl Engine {
         let factors = missing_verification::approval(attempt.weight, &self.tuning);
         let now = self.now;
         // Whoever has verified is all that was expected of him.
-        let due = attempt.conversion * (1.0 - attempt.credited);
+        let rest = 1.0 - attempt.credited;
         for place in attempt.places() {
             if let Some(evidence) = self.trie.evidence_mut(place) {
-                evidence.note_verified(attempt.opened, attempt.free, due);
+                evidence.note_verified(attempt.opened, attempt.free, rest, attempt.conversion);
                 if self.tuning.enabled.missing_verification {
                     evidence.approval(&factors);
                 }

@@ -59,6 +59,8 @@ pub(crate) struct Credit {
     pub(crate) high: [f64; PROFILES],
     /// Verifications that honest people would at least have made meanwhile.
     pub(crate) due: f64,
+    /// Share of those who verify at all that had the time to do so meanwhile.
+    pub(crate) ripe: f64,
 }
 
 impl Credit {
@@ -67,6 +69,7 @@ impl Credit {
         ordinary: [1.0; PROFILES],
         high: [1.0; PROFILES],
         due: 0.0,
+        ripe: 0.0,
     };
 
     /// Silence while the share of verifications that have come grows from `before` to
@@ -77,6 +80,7 @@ impl Credit {
             ordinary: credit(conversion),
             high: credit(conversion.max(tuning.enrolment_conversion)),
             due: conversion * (share - before).max(0.0),
+            ripe: (share - before).max(0.0),
         }
     }
 }

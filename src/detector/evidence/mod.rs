@@ -103,6 +103,8 @@ pub(crate) struct Since {
     pub(crate) verified: u64,
     /// Verifications that honest people would at least have made of them by now.
     pub(crate) due: f64,
+    /// Attempts of which it can be told by now whether they verify.
+    pub(crate) ripe: f64,
     /// Messages: attempts and resends.
     pub(crate) sends: u64,
     pub(crate) cost: Micros,
@@ -154,13 +156,14 @@ impl Evidence {
         }
     }
 
-    /// Notes an approval of an attempt opened at `opened`, of which `due` was still to
-    /// come: only who was `counted` as an attempt here, and since the evidence began,
+    /// Notes an approval of an attempt opened at `opened` whose silence was credited with
+    /// all but `rest` of those who verify, a part `conversion` of all: only who was `counted` as an attempt here, and since the evidence began,
     /// counts as a verified one.
-    pub(crate) fn note_verified(&mut self, opened: Millis, counted: bool, due: f64) {
+    pub(crate) fn note_verified(&mut self, opened: Millis, counted: bool, rest: f64, conversion: f64) {
         if counted && opened >= self.start {
             self.since.verified += 1;
-            self.since.due += due;
+            self.since.due += conversion * rest;
+            self.since.ripe += rest;
         }
     }
 
@@ -293,6 +296,7 @@ impl Evidence {
     pub(crate) fn silence(&mut self, opened: Millis, credit: &Credit) {
         if opened >= self.start {
             self.since.due += credit.due;
+            self.since.ripe += credit.ripe;
         }
         for (null, row) in NULLS.iter().zip(&mut self.products) {
             let factors = match null.silence() {
@@ -361,13 +365,17 @@ impl Evidence {
         self.products[null].iter().sum()
     }
 
-    /// Whether those who came since the change point verify as people do, nearly all of
-    /// them and at people's delays: whatever else is odd, they are there.
+    /// Whether those who came since the change point and had the time to verify did so as
+    /// people do, nearly all of them and at people's delays: whatever else is odd, they are there.
     pub(crate) fn is_peopled(&self) -> bool {
-        let (verified, attempts) = (self.since.verified as f64, self.since.attempts as f64);
-        let machine_like = self.parts.after_life.iter().any(|part| *part > MACHINE_LIKE);
-        let doubt = 0.5 * libm::sqrt(PEOPLED_SHARE * (1.0 - PEOPLED_SHARE) * attempts);
-        verified >= PEOPLED_MIN && verified >= PEOPLED_SHARE * attempts + doubt && !machine_like
+        let (verified, ripe) = (self.since.verified as f64, self.since.ripe);
+        let doubt = 0.5 * libm::sqrt(PEOPLED_SHARE * (1.0 - PEOPLED_SHARE) * ripe);
+        verified >= PEOPLED_MIN && verified >= PEOPLED_SHARE * ripe + doubt && !self.is_machine_like()
+    }
+
+    /// Whether the approvals that came are those of machines.
+    pub(crate) fn is_machine_like(&self) -> bool {
+        self.parts.after_life.iter().any(|part| *part > MACHINE_LIKE)
     }
 
     /// A cheap look before the real test: whether the plain null is near any line.
@@ -423,6 +431,7 @@ mod tests {
         let seen = |attempts: u64, verified: u64| {
             let mut evidence = Evidence::new(Millis(0));
             (evidence.since.attempts, evidence.since.verified) = (attempts, verified);
+            evidence.since.ripe = attempts as f64;
             evidence
         };
         assert!(seen(13, 11).is_peopled() && seen(100, 75).is_peopled());
@@ -436,10 +445,11 @@ mod tests {
     #[test]
     fn nobody_is_verified_who_was_not_counted_as_an_attempt() {
         let mut evidence = Evidence::new(Millis(10));
-        evidence.note_verified(Millis(9), true, 0.5);
-        evidence.note_verified(Millis(10), false, 0.5);
+        evidence.note_verified(Millis(9), true, 0.5, 0.8);
+        evidence.note_verified(Millis(10), false, 0.5, 0.8);
         assert_eq!(evidence.since.verified, 0);
-        evidence.note_verified(Millis(10), true, 0.5);
-        assert_eq!((evidence.since.verified, evidence.since.due), (1, 0.5));
+        evidence.note_verified(Millis(10), true, 0.5, 0.8);
+        let since = evidence.since;
+        assert_eq!((since.verified, since.ripe, since.due), (1, 0.5, 0.4));
     }
 }

@@ -72,7 +72,7 @@ impl Ratios {
             * match null {
                 Null::Plain | Null::Outage => self.digits[k] * self.volume[k] * self.novelty * sources,
                 Null::Launch | Null::LaunchInOutage => {
-                    let fill = if matches!(k, 0 | 2 | 3) { self.fill } else { 1.0 };
+                    let fill = if matches!(k, 0 | 2 | 3 | 6) { self.fill } else { 1.0 };
                     let rate = if k <= 1 { self.launch_rate } else { 1.0 };
                     self.launch_digits[k] * fill * rate * sources
                 }

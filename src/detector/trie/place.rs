@@ -42,6 +42,8 @@ pub(crate) enum Source {
     Network(u64),
     /// A device, by its keyed hash.
     Device(u64),
+    /// A user agent, by its keyed hash.
+    Agent(u64),
 }
 
 impl fmt::Display for Source {
@@ -50,8 +52,8 @@ impl fmt::Display for Source {
             Self::Asn(asn) => write!(f, "AS{asn}"),
             Self::Network(bits) if bits < 1 << 24 => write!(f, "{}/24", Ipv4Addr::from((bits as u32) << 8)),
             Self::Network(bits) => write!(f, "{}/48", Ipv6Addr::from(u128::from(bits) << 80)),
-            // As much of the hash as tells devices apart for a reader.
-            Self::Device(hash) => write!(f, "{:08x}", hash >> 32),
+            // As much of the hash as tells them apart for a reader.
+            Self::Device(hash) | Self::Agent(hash) => write!(f, "{:08x}", hash >> 32),
         }
     }
 }

@@ -7,13 +7,16 @@ use std::net::IpAddr;
 use super::Label;
 use super::draw::{Rng, between, chance, hash, index, log_normal, mix, poisson, stream, uniform};
 use super::honest::busyness;
-use super::overlay::{AttackSpec, Devices, FakeLatency, Numbers, OverlaySpec, Reaction, Source, Target, Timing};
+use super::overlay::{
+    Agents, AttackSpec, Devices, FakeLatency, Numbers, OverlaySpec, Reaction, Source, Target, Timing,
+};
 use super::people::{Habits, device_name, user_agent};
 use super::ranges::Range;
 use super::scenario::AppKind;
 use super::talk::{Plan, Talk};
 use super::world::{World, number};
 use crate::model::{Client, DeliveryStatus, Destination, E164, E164_DIGITS_MAX, MINUTE, Micros, Outcome, Prefix};
+use compact_str::CompactString;
 use rand::Rng as _;
 
 /// A block of numbers under attack.
@@ -391,7 +394,10 @@ fn disguise(
         };
     }
     if habits.user_agent > 0.0 {
-        client.user_agent = Some(user_agent(hash(&[overlay as u64, rng.next_u64() % 3])));
+        client.user_agent = Some(match spec.agents {
+            Agents::Ordinary => user_agent(hash(&[overlay as u64, rng.next_u64() % 3])),
+            Agents::Script => CompactString::const_new("python-requests/2.32.3"),
+        });
     }
     client
 }

@@ -25,8 +25,8 @@ mod world;
 pub use engine::Simulator;
 pub use output::{Limits, Summary, simulate_to_file, write_line};
 pub use overlay::{
-    AttackSpec, Devices, FakeLatency, InnocentKind, InnocentSpec, Numbers, OverlayKind, OverlaySpec, Reaction, Source,
-    Target, Timing,
+    Agents, AttackSpec, Devices, FakeLatency, InnocentKind, InnocentSpec, Numbers, OverlayKind, OverlaySpec, Reaction,
+    Source, Target, Timing,
 };
 pub use pace::Pace;
 pub use scenario::{AppKind, AppSpec, LabError, Scenario, TenantSpec, WorldKind, WorldSpec};

@@ -54,6 +54,16 @@ pub enum Devices {
     Missing,
 }
 
+/// What the requests show as user agents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Agents {
+    /// Three of those that people have.
+    Ordinary,
+    /// One that no customer has.
+    Script,
+}
+
 /// How messages lie in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -126,6 +136,8 @@ pub struct AttackSpec {
     pub addresses: u64,
     /// What they show as devices.
     pub devices: Devices,
+    /// What they show as user agents.
+    pub agents: Agents,
     /// How messages lie in time.
     pub timing: Timing,
     /// It moves to new ranges at this interval (open loop); 0: never.

@@ -4,7 +4,8 @@
 use serde::Deserialize;
 
 use super::overlay::{
-    AttackKind, Devices, FakeLatency, InnocentKind, Numbers, OverlayKind, OverlaySpec, Reaction, Source, Target, Timing,
+    Agents, AttackKind, Devices, FakeLatency, InnocentKind, Numbers, OverlayKind, OverlaySpec, Reaction, Source,
+    Target, Timing,
 };
 use super::pace::RawPace;
 use super::presets::{attack_preset, innocent_preset};
@@ -71,6 +72,7 @@ const ATTACK_KEYS: &[&str] = &[
     "source",
     "addresses",
     "devices",
+    "agents",
     "timing",
     "hop_every",
     "hop_after",
@@ -105,6 +107,7 @@ pub(super) struct RawOverlay {
     source: Option<Source>,
     addresses: Option<u64>,
     devices: Option<Devices>,
+    agents: Option<Agents>,
     timing: Option<Timing>,
     hop_every: Option<String>,
     hop_after: Option<String>,
@@ -207,6 +210,7 @@ impl RawOverlay {
             ("source", self.source.is_some()),
             ("addresses", self.addresses.is_some()),
             ("devices", self.devices.is_some()),
+            ("agents", self.agents.is_some()),
             ("timing", self.timing.is_some()),
             ("hop_every", self.hop_every.is_some()),
             ("hop_after", self.hop_after.is_some()),
@@ -266,6 +270,7 @@ impl RawOverlay {
         };
         spec.source = self.source.unwrap_or(spec.source);
         spec.devices = self.devices.unwrap_or(spec.devices);
+        spec.agents = self.agents.unwrap_or(spec.agents);
         spec.timing = self.timing.unwrap_or(spec.timing);
         spec.on_block = self.on_block.unwrap_or(spec.on_block);
         for (field, text, key) in [

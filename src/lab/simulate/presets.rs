@@ -2,7 +2,8 @@
 
 use super::countries;
 use super::overlay::{
-    AttackKind, AttackSpec, Devices, FakeLatency, InnocentKind, InnocentSpec, Numbers, Reaction, Source, Target, Timing,
+    Agents, AttackKind, AttackSpec, Devices, FakeLatency, InnocentKind, InnocentSpec, Numbers, Reaction, Source,
+    Target, Timing,
 };
 use super::scenario::{AppKind, AppSpec, TenantSpec};
 use crate::model::{HOUR, MINUTE};
@@ -24,6 +25,7 @@ fn plain() -> AttackSpec {
         source: Source::Residential,
         addresses: 300,
         devices: Devices::Fresh,
+        agents: Agents::Ordinary,
         timing: Timing::Random,
         hop_every_ms: 0,
         hop_after_ms: 4 * MINUTE,

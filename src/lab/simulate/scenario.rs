@@ -196,6 +196,7 @@ builtin!(
     "peak-cover",
     "probe-first",
     "residential-proxies",
+    "scripted",
     "slow-after-block",
     "small-tenant",
     "unseen-country",
