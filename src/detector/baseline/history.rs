@@ -36,7 +36,8 @@ impl History {
         self.at = now;
     }
 
-    /// Whether nobody was ever seen here, or once, three weeks ago.
+    /// Whether nobody was ever seen here, as of the last learning: one who came three weeks
+    /// before it is forgotten.
     pub(crate) fn is_empty(&self) -> bool {
         self.attempts < NOBODY
     }

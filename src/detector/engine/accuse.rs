@@ -1,14 +1,18 @@
 //! From a refuted place to the ranges that are named and blocked.
 
+use std::collections::BTreeSet;
+
 use super::attempts::{Attempt, ranges};
 use super::blocking::Aim;
+use super::siege::Scope;
+use super::tenant::RegionState;
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::honest_per_hour;
 use crate::detector::episode::{Accused, EpisodeId};
 use crate::detector::evidence::Evidence;
 use crate::detector::trie::attribution::{self, Suspect};
 use crate::detector::trie::{CLASS_MIN, Place, TenantIx};
-use crate::model::{Activity, FindingKind, HOUR, Level, Millis, Prefix, Region};
+use crate::model::{Activity, FindingKind, HOUR, Level, Millis, Prefix, Region, SECOND};
 use crate::number_plan;
 
 /// Honest attempts an hour from which a range counts as lived in.
@@ -28,14 +32,17 @@ const REGION_COVERED: f64 = 0.7;
 const REGION_LIVED_IN: f64 = 0.05;
 /// Verified attempts over suspects above which somebody lives in a country after all.
 const REGION_VERIFIED: f64 = 0.1;
-/// Verified attempts, if no machine's, from which people live in a country, however few of
-/// all they are.
-const PEOPLE_MIN: u64 = 8;
+/// Blocks of 100 numbers with somebody verified in them, and the share of all that those
+/// must be at least, from which people live in a country.
+const PEOPLE_MIN: usize = 8;
+const PEOPLE_SHARE: f64 = 0.03;
 /// A country is blocked only above this many times its honest rate.
 const REGION_EXCESS: f64 = 9.0;
 /// Nats by which an attempt to a region must be likelier an attack's than not for its
 /// empty ranges to be blocked as such.
 const EMPTY_ODDS: f64 = 3.0;
+/// Age from which an attempt's silence tells, for them.
+const RIPE_MS: i64 = 65 * SECOND;
 /// Age and history below which a tenant does not know where its customers live.
 const YOUNG_MS: i64 = 36 * HOUR;
 const YOUNG_HISTORY: f64 = 50.0;
@@ -54,13 +61,18 @@ impl Engine {
     /// Unverified attempts of the attempt's region since `since` that lie in no
     /// block, among numbers of the same length.
     pub(super) fn suspects(&self, attempt: &Attempt, since: Millis) -> Vec<Suspect> {
+        self.suspects_between(attempt, since, self.now)
+    }
+
+    /// The same of those that were opened until `until`.
+    fn suspects_between(&self, attempt: &Attempt, since: Millis, until: Millis) -> Vec<Suspect> {
         let Some(region) = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region) else {
             return Vec::new();
         };
         region
             .latest()
             .take_while(|e| e.at >= since)
-            .filter(|e| !e.verified && !e.covered && e.digits == attempt.digits)
+            .filter(|e| e.at <= until && !e.verified && !e.covered && e.digits == attempt.digits)
             .map(|e| Suspect {
                 block: e.block,
                 digits: e.digits,
@@ -203,7 +215,7 @@ impl Engine {
         let hours = ((self.now - since).max(60_000)) as f64 / HOUR as f64;
         let is_flood = total / hours > REGION_EXCESS * self.region_rate(attempt);
         let excess = self.ranges_in_excess(attempt, &suspects);
-        let named = excess.or_else(|| is_flood.then(|| self.empty_ranges(attempt, &suspects)).flatten());
+        let named = excess.or_else(|| is_flood.then(|| self.empty_ranges(attempt, since)).flatten());
         if let Some(named) = named {
             return self.block_all(&named, Aim::Range, place, attempt, effects) && self.wipe_region(attempt);
         }
@@ -212,22 +224,32 @@ impl Engine {
         if attempt.is_apart() {
             return false;
         }
-        let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region);
-        let verified = region.map_or(0, |r| {
-            r.latest().take_while(|e| e.at >= since).filter(|e| e.verified).count()
-        });
-        let evidence = self.trie.evidence(place);
-        let ever = evidence.map(|e| e.since).unwrap_or_default();
-        let people = ever.verified >= PEOPLE_MIN && !evidence.is_some_and(Evidence::is_machine_like);
-        let verifies = people || ever.verified as f64 > REGION_VERIFIED * ever.attempts as f64;
-        if verifies || verified as f64 > REGION_VERIFIED * total {
-            return false;
-        }
-        if !is_flood || !self.may_block_country(attempt) {
+        if !is_flood || self.is_peopled_country(attempt, since, total) || !self.may_block_country(attempt) {
             return false;
         }
         let prefixes = number_plan::NumberPlan::shared().region_prefixes(attempt.region);
         self.block_all(&prefixes, Aim::Region, place, attempt, effects) && self.wipe_region(attempt)
+    }
+
+    /// Whether people verify in a country that `total` suspects accuse: a share of them, or
+    /// fewer from many ranges, if they are no machines.
+    fn is_peopled_country(&self, attempt: &Attempt, since: Millis, total: f64) -> bool {
+        let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region);
+        let entries = region.into_iter().flat_map(RegionState::latest);
+        let verified: Vec<Prefix> = entries
+            .take_while(|e| e.at >= since)
+            .filter(|e| e.verified)
+            .map(|e| e.block)
+            .collect();
+        let evidence = self.trie.evidence(attempt.region_place());
+        let ever = evidence.map(|e| e.since).unwrap_or_default();
+        let share = verified.len() as f64 / total;
+        // One who verifies over and over is one.
+        let people = verified.iter().collect::<BTreeSet<_>>().len();
+        let machines = evidence.is_some_and(Evidence::is_machine_like);
+        share > REGION_VERIFIED
+            || ever.verified as f64 > REGION_VERIFIED * ever.attempts as f64
+            || (people >= PEOPLE_MIN && share > PEOPLE_SHARE && !machines)
     }
 
     /// The prefixes that hold more of a region's suspects than honest traffic would put
@@ -243,14 +265,20 @@ impl Engine {
     /// Where nearly all of what comes to a region is an attack's, the same of prefixes in
     /// which nobody was ever seen: an attack that is spread evenly over a region in excess
     /// of none of its ranges.
-    fn empty_ranges(&self, attempt: &Attempt, suspects: &[Suspect]) -> Option<Vec<Prefix>> {
-        let sure = self.region_odds(attempt) >= EMPTY_ODDS && !attempt.is_apart();
+    fn empty_ranges(&self, attempt: &Attempt, since: Millis) -> Option<Vec<Prefix>> {
+        let sure = !attempt.is_apart()
+            && self.region_odds(attempt) >= EMPTY_ODDS
+            && self.is_witnessed(attempt, Scope::Region)
+            && self.knows_its_customers(attempt);
         let empty = |prefix, _| {
             let place = Place::Range(attempt.tenant, prefix, attempt.digits);
             let verified = self.trie.evidence(place).map_or(0, |e| e.since.verified);
             verified == 0 && self.history(place).is_empty()
         };
-        sure.then(|| self.most_of(attempt, suspects, WIDEN_CLASS_MAX, empty))
+        // Who has only just asked is not silent yet.
+        let silent = self.now - RIPE_MS;
+        let ripe = || self.suspects_between(attempt, since, silent);
+        sure.then(|| self.most_of(attempt, &ripe(), WIDEN_CLASS_MAX, empty))
             .flatten()
     }
 
@@ -295,13 +323,17 @@ impl Engine {
 
     /// A country block needs a baseline that says that next to nobody lives there.
     pub(super) fn may_block_country(&self, attempt: &Attempt) -> bool {
+        // What no country owns has nothing in common but that.
+        let is_country = attempt.region != Region::WORLD;
+        is_country && self.knows_its_customers(attempt) && self.region_rate(attempt) <= REGION_LIVED_IN
+    }
+
+    /// Whether the tenant's history tells that none of its customers live in a place.
+    fn knows_its_customers(&self, attempt: &Attempt) -> bool {
         let age = self.now - self.tenants[usize::from(attempt.tenant)].first;
         let root = self.history(Place::Root(attempt.tenant)).attempts();
         let own = self.history(attempt.region_place()).attempts();
-        let known = age >= YOUNG_MS || (root >= YOUNG_HISTORY && own <= YOUNG_SHARE * root);
-        // What no country owns has nothing in common but that.
-        let is_country = attempt.region != Region::WORLD;
-        is_country && known && self.region_rate(attempt) <= REGION_LIVED_IN
+        age >= YOUNG_MS || (root >= YOUNG_HISTORY && own <= YOUNG_SHARE * root)
     }
 
     /// Suspicious, not safe to act on: one finding of level `alert` for a region

@@ -24,7 +24,10 @@ impl Engine {
             self.after_life_family(evidence, attempt),
         ];
         families.extend(self.attribute_families(evidence, &bounds, attempt));
-        families.extend([self.volume_family(evidence, place), regularity_family(evidence)]);
+        families.extend([
+            self.volume_family(evidence, place, attempt),
+            regularity_family(evidence),
+        ]);
         families.push(suspects_family(evidence, &bounds));
         families.push(hammering_family(evidence));
         families
@@ -133,14 +136,17 @@ impl Engine {
 
     /// Attempts since the change point against what honest traffic makes in that time
     /// when it is at its busiest.
-    fn volume_family(&self, evidence: &Evidence, place: Place) -> Family {
+    fn volume_family(&self, evidence: &Evidence, place: Place, attempt: &Attempt) -> Family {
         let since = &evidence.since;
         let passed_ms = (self.now - evidence.start).max(SECOND);
         let honest = match place {
             Place::Range(tenant, prefix, digits) => self.honest_rate(tenant, prefix, digits),
             _ => 0.0,
         };
-        let most = volume::upper_rate(honest, None) * passed_ms as f64 / HOUR as f64;
+        // The stretch may span many hours: what the busiest of them makes.
+        let (ceiling, region) = (self.ceiling_of(place, attempt), self.region_rate(attempt));
+        let rate = volume::upper_rate_within(honest, ceiling, region, None);
+        let most = rate * passed_ms as f64 / HOUR as f64;
         let product = evidence.parts.volume[evidence.best_profile()];
         let against = if product < 1.0 {
             "honest traffic of this range may make"

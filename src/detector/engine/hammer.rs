@@ -13,9 +13,10 @@ use crate::detector::evidence::{Lines, NULLS, Null, hammering::Hammer, lines};
 use crate::detector::trie::{CLASS_MIN, Place, TenantIx};
 use crate::model::{DAY, Level, Micros, Prefix};
 
-/// Resends of one number that are stubborn, and how many other numbers must be sent to
-/// so stubbornly within a day, elsewhere, before none of them is held to be an attack:
-/// then it is the way of the app, or of its people.
+/// Resends of one number that are stubborn (twice as many are so to a higher degree), and
+/// how many other numbers must be sent to to the same degree within a day, elsewhere,
+/// before none of them is held to be an attack: then it is the way of the app, or of its
+/// people. Among many people some are always stubborn, but few go on and on.
 const STUBBORN: u32 = 6;
 const ELSEWHERE_MIN: usize = 3;
 /// Class of the ranges of which it is asked whether people live there.
@@ -49,20 +50,25 @@ impl Engine {
         if let Some(evidence) = self.trie.evidence_mut(place) {
             evidence.parts.hammer = hammer;
         }
-        if hammer.resends == STUBBORN {
-            self.tenants[usize::from(attempt.tenant)].note_hammered(now, attempt.region, attempt.block);
+        let degree = stubbornness(hammer.resends);
+        if let Some(degree) = degree.filter(|degree| hammer.resends == STUBBORN << degree) {
+            let tenant = &mut self.tenants[usize::from(attempt.tenant)];
+            tenant.note_hammered(now, attempt.region, attempt.block, degree);
         }
-        if Self::is_hammered(&self.hammer_lines(&attempt), hammer) && !self.is_hammered_elsewhere(&attempt) {
+        if Self::is_hammered(&self.hammer_lines(&attempt), hammer)
+            && !self.is_hammered_elsewhere(&attempt, degree.unwrap_or_default())
+        {
             self.block_all(&[attempt.block], Aim::Number, place, &attempt, effects);
         }
     }
 
-    /// Whether numbers in other places are hammered as well: then it is the app that
+    /// Whether numbers in other places are hammered to a degree as well: then it is the app that
     /// sends again by itself, or a carrier that fails everywhere.
-    fn is_hammered_elsewhere(&self, attempt: &Attempt) -> bool {
+    fn is_hammered_elsewhere(&self, attempt: &Attempt, degree: u32) -> bool {
         let known = &self.tenants[usize::from(attempt.tenant)];
-        let latest = known.hammered.iter().filter(|(at, ..)| self.now - *at <= DAY);
-        let elsewhere = latest.filter(|(_, region, block)| {
+        let latest = known.hammered.iter();
+        let alike = latest.filter(|(at, .., other)| self.now - *at <= DAY && *other == degree);
+        let elsewhere = alike.filter(|(_, region, block, _)| {
             *region != attempt.region || self.is_lived_in(attempt.tenant, *block, attempt.digits, attempt.block)
         });
         elsewhere.count() >= ELSEWHERE_MIN
@@ -100,5 +106,21 @@ impl Engine {
     pub(super) fn is_hammered(lines: &Lines, hammer: Hammer) -> bool {
         let mut all = NULLS.iter().zip(lines);
         all.all(|(null, line)| line.is_none_or(|line| hammer.log_e(*null) >= libm::log(line)))
+    }
+}
+
+/// The degree to which so many resends are stubborn.
+fn stubbornness(resends: u32) -> Option<u32> {
+    (resends / STUBBORN).checked_ilog2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twice_as_many_resends_are_one_degree_more() {
+        let degrees = [5, 6, 11, 12, 23, 24, 48].map(stubbornness);
+        assert_eq!(degrees, [None, Some(0), Some(0), Some(1), Some(1), Some(2), Some(3)]);
     }
 }

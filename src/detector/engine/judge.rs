@@ -156,7 +156,8 @@ impl Engine {
     /// more, since three of them meet by chance once in tens of millions of sends.
     pub(super) fn attempts_needed(&self, place: Place, class: Option<u8>, attempt: &Attempt) -> f64 {
         if class.is_some() && self.history(place).attempts() >= LIVED_IN {
-            self.tuning.attempts_min + 1.0
+            // Those of three hours ago count for less.
+            self.tuning.attempts_min + 0.55
         } else if class.is_none() || self.besieged(attempt).is_none() {
             self.tuning.attempts_min
         } else if attempt.stage < SINGLE_STAGE {

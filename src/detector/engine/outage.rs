@@ -46,8 +46,10 @@ impl Engine {
     /// A free attempt was approved: its number has verified, and its message came.
     pub(super) fn note_arrival(&mut self, attempt: &Attempt, effects: &mut Vec<Effect>) {
         let numbers = &mut self.tenants[usize::from(attempt.tenant)].numbers;
+        // What came with an attack is no acquaintance.
+        let is_person = attempt.accused.is_none() && !attempt.attributes.suspect;
         if let Some(mut known) = numbers.get(&attempt.number) {
-            known.verified = true;
+            known.verified |= is_person;
             numbers.put(attempt.number, known);
         }
         if self.tuning.enabled.outage_findings && attempt.returning {

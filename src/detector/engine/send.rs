@@ -201,7 +201,7 @@ impl Engine {
             asn: send.asn,
             network: send.network,
             device: send.device,
-            agent: send.user_agent,
+            agent: send.user_agent.filter(|_| self.tuning.enabled.agents),
             accused: None,
             attributes: Attributes {
                 missing,
@@ -309,11 +309,11 @@ impl Engine {
         attempt.accused = self.weigh_sources(attempt, &bounds);
         let bounds = self.with_lead(&bounds, attempt);
         let hour = self.hour_of(attempt).map(|hour| hour.region.largest);
-        let region_rate = volume::upper_rate(self.region_rate(attempt), hour);
+        let region_rate = self.region_rate(attempt);
         for step in &steps {
             let honest = (age >= RATE_MATURE_MS && step.class <= RATE_CLASS_MAX).then(|| {
                 let own = honest_per_hour(&step.history, step.class, age, &self.tuning);
-                volume::upper_rate(own, hour).min(step.ceiling * region_rate)
+                volume::upper_rate_within(own, step.ceiling, region_rate, hour)
             });
             let bets = Bets::of_range(step.class, step.ceiling, region, &self.tuning);
             let parent = (step.class == 2).then_some(thousand_flow).flatten();

@@ -99,7 +99,8 @@ impl Siege {
     /// Nats by which one of the latest attempts is likelier the attack's than not: at
     /// least a part `conversion` of the honest ones is approved, so that those who
     /// were tell how many the honest can be.
-    fn odds(&self, conversion: f64) -> f64 {
+    fn odds(mut self, now: Millis, conversion: f64) -> f64 {
+        self.fade(now);
         let fates = self.silent + self.approved;
         if fates < FATES_MIN {
             return 0.0;
@@ -117,8 +118,9 @@ fn nats_over(all: f64, honest: f64) -> f64 {
     libm::log((all - honest) / honest).clamp(0.0, ODDS_MAX)
 }
 
-/// How much of a region's traffic comes to its frontier while nothing is under siege. An
-/// attack can only raise it, which makes those who are judged by it surer of mercy.
+/// How much of a region's traffic comes to its frontier while nothing is suspected there.
+/// An attack at the frontier raises it, in favour of those who are judged by it; one that
+/// goes to ranges where people live lowers it by no more than it adds to them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Usual {
     frontier: f64,
@@ -134,9 +136,11 @@ impl Usual {
         self.at = now;
     }
 
-    /// Upper bound of the frontier's share; one while too little was seen.
-    fn share(&self) -> f64 {
-        region_ceiling(self.frontier, self.all)
+    /// Upper bound of the frontier's share, where enough was seen lately.
+    fn share(&self, now: Millis) -> Option<f64> {
+        let keep = libm::exp(-((now - self.at).max(0) as f64) / USUAL_MS);
+        let share = region_ceiling(self.frontier * keep, self.all * keep);
+        (share < 1.0).then_some(share)
     }
 }
 
@@ -156,7 +160,7 @@ impl Engine {
     /// The scope under siege that an attempt lies in.
     pub(super) fn besieged(&self, attempt: &Attempt) -> Option<Scope> {
         // Whether an app's verifications flow tells nothing of what is judged without.
-        // Who verified before is somebody.
+        // Who verified on an earlier day is somebody.
         if !self.tuning.enabled.siege || attempt.is_apart() || attempt.returning {
             return None;
         }
@@ -175,7 +179,7 @@ impl Engine {
 
     /// Whether the feed of verifications was alive while the evidence against a scope
     /// came together, and is.
-    fn is_witnessed(&self, attempt: &Attempt, scope: Scope) -> bool {
+    pub(super) fn is_witnessed(&self, attempt: &Attempt, scope: Scope) -> bool {
         let evidence = self.scope_evidence(attempt, scope);
         let health = &self.apps[attempt.app as usize].health;
         health.is_fresh_beside(attempt.region, self.now) && evidence.is_none_or(|e| !health.has_failed_since(e.start))
@@ -187,9 +191,11 @@ impl Engine {
         if !matches!(place, Place::Range(..)) || self.history(place).attempts() >= LIVED_IN {
             return false;
         }
-        let since = self.trie.evidence(place).map(|e| e.since).unwrap_or_default();
+        let evidence = self.trie.evidence(place);
+        let since = evidence.map(|e| e.since).unwrap_or_default();
         if (since.attempts as f64) < FATES_MIN {
-            since.verified == 0
+            // What is counted since the change point forgets approvals; these do not.
+            since.verified == 0 && evidence.is_none_or(|e| e.approvals.seen() == 0)
         } else {
             (since.verified as f64) < HONEST_SHARE * since.attempts as f64
         }
@@ -212,18 +218,18 @@ impl Engine {
         let at_frontier = self.frontier_odds(attempt, region);
         let odds = match scope {
             Scope::Region if attempt.frontier && region.frontier.is_on(self.now) => {
-                region.siege.odds(attempt.conversion).max(at_frontier)
+                region.siege.odds(self.now, attempt.conversion).max(at_frontier)
             }
-            Scope::Region => region.siege.odds(attempt.conversion),
+            Scope::Region => region.siege.odds(self.now, attempt.conversion),
             Scope::Frontier => at_frontier,
             Scope::Source(_) => return 0.0,
         };
         // What returns to ranges that were empty until lately is told from the rest,
         // where nearly all of it is the attack's.
-        if attempt.frontier && at_frontier >= EMPTY_ODDS_FROM && self.is_empty_around(place, attempt) {
-            odds.max(at_frontier) + EMPTY_ODDS
-        } else if !self.history(place).is_empty() {
+        if !self.history(place).is_empty() {
             odds.min(ONCE_SEEN_ODDS_MAX)
+        } else if attempt.frontier && at_frontier >= EMPTY_ODDS_FROM && self.is_empty_around(place, attempt) {
+            odds.max(at_frontier) + EMPTY_ODDS
         } else {
             odds
         }
@@ -232,17 +238,18 @@ impl Engine {
     /// The odds in all of an attempt's region.
     pub(super) fn region_odds(&self, attempt: &Attempt) -> f64 {
         let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region);
-        region.map_or(0.0, |region| region.siege.odds(attempt.conversion))
+        region.map_or(0.0, |region| region.siege.odds(self.now, attempt.conversion))
     }
 
     /// The odds at a region's frontier: by how few of its attempts are approved, or, where
     /// those are a minority, since approvals may be faked, by how many there are beside the
     /// rest of the region, of which no more than a known share comes to its frontier.
     fn frontier_odds(&self, attempt: &Attempt, region: &RegionState) -> f64 {
-        let by_fate = region.frontier.odds(attempt.conversion);
-        let own = self.history(attempt.frontier_place()).attempts();
-        let ever = region_ceiling(own, self.history(attempt.region_place()).attempts());
-        let share = ever.min(region.usual.share());
+        let by_fate = region.frontier.odds(self.now, attempt.conversion);
+        let share = region.usual.share(self.now).unwrap_or_else(|| {
+            let own = self.history(attempt.frontier_place()).attempts();
+            region_ceiling(own, self.history(attempt.region_place()).attempts())
+        });
         let here = region.frontier.fates(self.now);
         if by_fate <= 0.0 || share >= 1.0 || here < FATES_MIN {
             return by_fate;
@@ -315,11 +322,11 @@ mod tests {
 
     #[test]
     fn ordinary_conversion_gives_no_odds_and_silence_gives_many() {
-        assert_eq!(siege(4, 0).odds(0.45), 0.0, "too few");
-        assert_eq!(siege(55, 45).odds(0.45), 0.0);
-        let all = siege(60, 0).odds(0.45);
+        assert_eq!(siege(4, 0).odds(Millis(0), 0.45), 0.0, "too few");
+        assert_eq!(siege(55, 45).odds(Millis(0), 0.45), 0.0);
+        let all = siege(60, 0).odds(Millis(0), 0.45);
         assert!(all > 2.5 && all <= ODDS_MAX, "{all}");
-        let faked = siege(90, 10).odds(0.45);
+        let faked = siege(90, 10).odds(Millis(0), 0.45);
         assert!(faked > 0.0 && faked < 1.5, "{faked}");
     }
 
@@ -335,13 +342,12 @@ mod tests {
     fn what_is_usual_at_a_frontier_is_known_once_enough_was_seen_and_fades() {
         let mut usual = Usual::default();
         for i in 0..1_000 {
-            assert!(i > 199 || usual.share() == 1.0, "{i}");
+            assert!(i > 199 || usual.share(Millis(i)).is_none(), "{i}");
             usual.note(Millis(i), i % 50 == 0);
         }
-        let share = usual.share();
+        let share = usual.share(Millis(1_000)).unwrap();
         assert!((0.02..0.06).contains(&share), "{share}");
-        usual.note(Millis(7 * DAY), true);
-        assert_eq!(usual.share(), 1.0, "a week later nothing of it is left");
+        assert_eq!(usual.share(Millis(7 * DAY)), None, "a week later nothing of it is left");
     }
 
     #[test]
@@ -350,6 +356,6 @@ mod tests {
         known.approval(Millis(0), true);
         assert_eq!((known.silent, known.approved), (9.0, 1.0));
         known.fade(Millis(24 * HOUR));
-        assert_eq!(known.odds(0.45), 0.0);
+        assert_eq!(known.odds(Millis(24 * HOUR), 0.45), 0.0);
     }
 }

@@ -1,5 +1,5 @@
-//! Where attempts come from: the same evidence at network, device and autonomous
-//! system. A source that is refuted names no number, and so blocks none; it is a reason
+//! Where attempts come from: the same evidence at network, device, user
+//! agent and autonomous system. A source that is refuted names no number, and so blocks none; it is a reason
 //! to judge the ranges that it reaches by the lines of a region under attack.
 
 use super::Engine;

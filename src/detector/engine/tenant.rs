@@ -55,8 +55,9 @@ pub(crate) struct Tenant {
     pub(crate) latest: VecDeque<Untold>,
     /// Numbers that were sent to again while they were pending.
     pub(crate) hammers: Memory<Token, Hammer>,
-    /// The latest numbers that were sent to stubbornly: when, and where they lie.
-    pub(crate) hammered: VecDeque<(Millis, Region, Prefix)>,
+    /// The latest numbers that were sent to stubbornly: when, where they lie, and how
+    /// stubbornly.
+    pub(crate) hammered: VecDeque<(Millis, Region, Prefix, u32)>,
     pub(crate) hold: HoldBack<Place>,
     /// How often each hour of the week has become history, and what came in it.
     pub(crate) exposure: Exposure,
@@ -197,12 +198,12 @@ impl Tenant {
         }
     }
 
-    /// A number was sent to stubbornly.
-    pub(crate) fn note_hammered(&mut self, now: Millis, region: Region, block: Prefix) {
+    /// A number was sent to stubbornly, to a degree.
+    pub(crate) fn note_hammered(&mut self, now: Millis, region: Region, block: Prefix, degree: u32) {
         if self.hammered.len() >= LATEST_MAX {
             self.hammered.pop_front();
         }
-        self.hammered.push_back((now, region, block));
+        self.hammered.push_back((now, region, block, degree));
     }
 
     /// Remembers what a client did not tell.

@@ -46,10 +46,13 @@ pub(crate) const PRODUCT_MAX: f64 = 1e60;
 /// Evidence, as an e-value, with which a place is kept whatever was forgotten of its
 /// attempts.
 const HELD: f64 = std::f64::consts::E;
-/// Approvals, and their share of all attempts, those that are still to come included,
-/// that show people; who fakes conversions fakes fewer. An e-value from which approvals come as those of machines.
+/// Approvals, and their share of those attempts that have had the time for one, that show
+/// people: who fakes conversions fakes fewer. And their share of all attempts, since a
+/// burst is over before its silence tells.
 const PEOPLED_MIN: f64 = 4.0;
 const PEOPLED_SHARE: f64 = 0.7;
+const PEOPLED_SHARE_OF_ALL: f64 = 0.35;
+/// An e-value from which approvals come as those of machines do.
 const MACHINE_LIKE: f64 = 7.4;
 
 /// What is known against one place.
@@ -370,7 +373,10 @@ impl Evidence {
     pub(crate) fn is_peopled(&self) -> bool {
         let (verified, ripe) = (self.since.verified as f64, self.since.ripe);
         let doubt = 0.5 * libm::sqrt(PEOPLED_SHARE * (1.0 - PEOPLED_SHARE) * ripe);
-        verified >= PEOPLED_MIN && verified >= PEOPLED_SHARE * ripe + doubt && !self.is_machine_like()
+        verified >= PEOPLED_MIN
+            && verified >= PEOPLED_SHARE * ripe + doubt
+            && verified >= PEOPLED_SHARE_OF_ALL * self.since.attempts as f64
+            && !self.is_machine_like()
     }
 
     /// Whether the approvals that came are those of machines.

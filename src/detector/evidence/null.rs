@@ -70,7 +70,9 @@ impl Null {
             Self::Launch => 1.5,
             Self::Enrolment => 2.0,
         };
-        least - (odds - SURE).max(0.0)
+        // However sure it is, something must speak against each explanation.
+        let floor = if self == Self::Plain { 2.0 } else { 1.0 };
+        (least - (odds - SURE).max(0.0)).max(floor)
     }
 
     /// Whether the evaluation has switched it on.

@@ -22,6 +22,12 @@ pub(crate) fn upper_rate(honest_per_hour: f64, factor: Option<f64>) -> f64 {
     times * honest_per_hour + EXTRA_PER_HOUR
 }
 
+/// The same of a range: no more than what its region makes at most, times the largest
+/// share of it that honest traffic puts there.
+pub(crate) fn upper_rate_within(own: f64, ceiling: f64, region: f64, factor: Option<f64>) -> f64 {
+    upper_rate(own, factor).min(ceiling * upper_rate(region, factor))
+}
+
 /// The ratio of an attempt that came `gap_seconds` after the one before.
 pub(crate) fn gap(upper_per_hour: f64, gap_seconds: f64, tuning: &Tuning) -> [f64; PROFILES] {
     let due = upper_per_hour / 3_600.0 * gap_seconds.max(0.0);

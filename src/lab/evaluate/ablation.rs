@@ -34,6 +34,7 @@ switches!(
     regularity,
     suspects,
     sources,
+    agents,
     receipts,
     patience,
     hammering,

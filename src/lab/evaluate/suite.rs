@@ -89,7 +89,7 @@ impl Job {
 
 /// Scenarios that are harder, in one respect each, than what incident reports tell
 /// of. They measure single families and are run by name.
-const BEYOND: [&str; 4] = ["cron", "faked-quick", "few-networks", "link-form"];
+const BEYOND: [&str; 5] = ["cron", "faked-quick", "few-networks", "link-form", "scripted"];
 
 /// A scenario that is run with fewer seeds: more sends than this.
 const HEAVY_SENDS: f64 = 400_000.0;
