@@ -256,7 +256,7 @@ impl Engine {
     /// there, in the narrowest class in which they hold most of them.
     fn ranges_in_excess(&self, attempt: &Attempt, suspects: &[Suspect]) -> Option<Vec<Prefix>> {
         let total = suspects.len() as f64;
-        self.most_of(attempt, suspects, 6, |prefix, count| {
+        most_of(attempt, suspects, 6, |prefix, count| {
             let honest = self.ceiling_of(Place::Range(attempt.tenant, prefix, attempt.digits), attempt);
             f64::from(count) > 6.0 * honest * total + 2.0
         })
@@ -278,31 +278,8 @@ impl Engine {
         // Who has only just asked is not silent yet.
         let silent = self.now - RIPE_MS;
         let ripe = || self.suspects_between(attempt, since, silent);
-        sure.then(|| self.most_of(attempt, &ripe(), WIDEN_CLASS_MAX, empty))
+        sure.then(|| most_of(attempt, &ripe(), WIDEN_CLASS_MAX, empty))
             .flatten()
-    }
-
-    /// The prefixes of the narrowest class, up to `class_max`, of which those that hold
-    /// three suspects or more and that `is_meant` names hold most of all.
-    fn most_of(
-        &self,
-        attempt: &Attempt,
-        suspects: &[Suspect],
-        class_max: u8,
-        is_meant: impl Fn(Prefix, u32) -> bool,
-    ) -> Option<Vec<Prefix>> {
-        (CLASS_MIN..=class_max)
-            .filter(|class| attempt.digits > class + attempt.calling_digits)
-            .find_map(|class| {
-                let counts = attribution::count_by_prefix(suspects, attempt.digits, class);
-                let named: Vec<(Prefix, u32)> = counts
-                    .into_iter()
-                    .filter(|(prefix, count)| *count >= 3 && is_meant(*prefix, *count))
-                    .collect();
-                let covered: u32 = named.iter().map(|(_, count)| count).sum();
-                let is_most = f64::from(covered) >= REGION_COVERED * suspects.len() as f64;
-                is_most.then(|| named.into_iter().map(|(prefix, _)| prefix).collect())
-            })
     }
 
     /// A region where people live was refuted and nothing came of it: approvals, which
@@ -396,4 +373,26 @@ impl Engine {
             None => self.limits.standing.forget(id),
         }
     }
+}
+
+/// The prefixes of the narrowest class, up to `class_max`, of which those that hold
+/// three suspects or more and that `is_meant` names hold most of all.
+fn most_of(
+    attempt: &Attempt,
+    suspects: &[Suspect],
+    class_max: u8,
+    is_meant: impl Fn(Prefix, u32) -> bool,
+) -> Option<Vec<Prefix>> {
+    (CLASS_MIN..=class_max)
+        .filter(|class| attempt.digits > class + attempt.calling_digits)
+        .find_map(|class| {
+            let counts = attribution::count_by_prefix(suspects, attempt.digits, class);
+            let named: Vec<(Prefix, u32)> = counts
+                .into_iter()
+                .filter(|(prefix, count)| *count >= 3 && is_meant(*prefix, *count))
+                .collect();
+            let covered: u32 = named.iter().map(|(_, count)| count).sum();
+            let is_most = f64::from(covered) >= REGION_COVERED * suspects.len() as f64;
+            is_most.then(|| named.into_iter().map(|(prefix, _)| prefix).collect())
+        })
 }
