@@ -26,3 +26,10 @@ pub(crate) use learned_latency::{BINS, BinBounds, LearnedLatency, Prior, Votes, 
 pub(crate) use memory::Memory;
 pub(crate) use season::{Exposure, Factors, Season};
 pub(crate) use share::Share;
+
+use crate::model::Millis;
+
+/// What is left at `now` of a count as of `at` that fades with the time constant `decay_ms`.
+pub(crate) fn kept(at: Millis, now: Millis, decay_ms: f64) -> f64 {
+    libm::exp(-((now - at).max(0) as f64) / decay_ms)
+}

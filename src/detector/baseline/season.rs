@@ -85,7 +85,7 @@ impl Season {
     /// Attempts of a stretch of time that began at `start` become history.
     pub(crate) fn learn(&mut self, start: Millis, attempts: f64, now: Millis, decay_ms: f64) {
         self.hours.resize(HOURS, 0.0);
-        let keep = libm::exp(-((now - self.at).max(0) as f64) / decay_ms);
+        let keep = super::kept(self.at, now, decay_ms);
         for count in &mut self.hours {
             *count *= keep;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::attempts::{Attempt, ranges};
 use super::blocking::Aim;
-use super::siege::Scope;
+use super::siege::{RIPE_STAGE, Scope};
 use super::tenant::RegionState;
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::honest_per_hour;
@@ -12,7 +12,7 @@ use crate::detector::episode::{Accused, EpisodeId};
 use crate::detector::evidence::Evidence;
 use crate::detector::trie::attribution::{self, Suspect};
 use crate::detector::trie::{CLASS_MIN, Place, TenantIx};
-use crate::model::{Activity, FindingKind, HOUR, Level, Millis, Prefix, Region, SECOND};
+use crate::model::{Activity, FindingKind, HOUR, Level, Millis, Prefix, Region};
 use crate::number_plan;
 
 /// Honest attempts an hour from which a range counts as lived in.
@@ -40,9 +40,7 @@ const PEOPLE_SHARE: f64 = 0.03;
 const REGION_EXCESS: f64 = 9.0;
 /// Nats by which an attempt to a region must be likelier an attack's than not for its
 /// empty ranges to be blocked as such.
-const EMPTY_ODDS: f64 = 3.0;
-/// Age from which an attempt's silence tells, for them.
-const RIPE_MS: i64 = 65 * SECOND;
+const SURE_ODDS: f64 = 3.0;
 /// Age and history below which a tenant does not know where its customers live.
 const YOUNG_MS: i64 = 36 * HOUR;
 const YOUNG_HISTORY: f64 = 50.0;
@@ -267,19 +265,20 @@ impl Engine {
     /// of none of its ranges.
     fn empty_ranges(&self, attempt: &Attempt, since: Millis) -> Option<Vec<Prefix>> {
         let sure = !attempt.is_apart()
-            && self.region_odds(attempt) >= EMPTY_ODDS
+            && self.region_odds(attempt) >= SURE_ODDS
             && self.is_witnessed(attempt, Scope::Region)
             && self.knows_its_customers(attempt);
+        if !sure {
+            return None;
+        }
         let empty = |prefix, _| {
             let place = Place::Range(attempt.tenant, prefix, attempt.digits);
             let verified = self.trie.evidence(place).map_or(0, |e| e.since.verified);
             verified == 0 && self.history(place).is_empty()
         };
         // Who has only just asked is not silent yet.
-        let silent = self.now - RIPE_MS;
-        let ripe = || self.suspects_between(attempt, since, silent);
-        sure.then(|| most_of(attempt, &ripe(), WIDEN_CLASS_MAX, empty))
-            .flatten()
+        let ripe = self.suspects_between(attempt, since, self.now - self.stages.due_ms[RIPE_STAGE - 1]);
+        most_of(attempt, &ripe, WIDEN_CLASS_MAX, empty)
     }
 
     /// A region where people live was refuted and nothing came of it: approvals, which

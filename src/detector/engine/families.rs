@@ -4,7 +4,6 @@
 use super::Engine;
 use super::attempts::Attempt;
 use super::bounds::Bounds;
-use super::judge::Enclosing;
 use crate::detector::baseline::bin_text;
 use crate::detector::evidence::hammering::Hammer;
 use crate::detector::evidence::{Evidence, Null, attributes, regularity, volume};
@@ -48,7 +47,8 @@ impl Engine {
     }
 
     fn range_family(&self, evidence: &Evidence, place: Place, attempt: &Attempt) -> Family {
-        let Enclosing { ceiling, flow, .. } = self.enclosing(place, attempt);
+        let (bets, flow) = self.dues(place, attempt);
+        let ceiling = bets.plain.ceiling;
         let whole = match place {
             Place::Range(..) | Place::Frontier(..) => "to the country",
             _ => "of the tenant",

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::detector::baseline::kept;
 use crate::model::{MINUTE, Millis, Region, SECOND};
 
 /// Expected approvals outside the dominating region before a stall is believed.
@@ -68,7 +69,7 @@ struct Lately {
 
 impl Lately {
     fn faded(&self, now: Millis) -> Self {
-        let keep = libm::exp(-((now - self.at).max(0) as f64) / PARTIAL_FADE_MS);
+        let keep = kept(self.at, now, PARTIAL_FADE_MS);
         Self {
             expected: self.expected * keep,
             seen: self.seen * keep,

@@ -204,7 +204,7 @@ impl Engine {
             }
             _ => (None, self.region_rate(attempt)),
         };
-        let evidence = self.settled(place, class, attempt);
+        let evidence = self.settled(place, attempt);
         let seen = evidence.as_ref();
         let explanations = seen.map_or_else(Vec::new, |e| self.explanations_of(e, place, attempt, Level::Block));
         let mut items = seen.map_or_else(Vec::new, |e| self.items_of(e, place, attempt));
@@ -219,7 +219,7 @@ impl Engine {
             mature: seen.is_some_and(|e| e.counters.attempts >= self.attempts_needed(place, class, attempt)),
             history: six(self.history(place).attempts()),
             honest_per_hour: six(honest_per_hour),
-            honest_share_max: six(self.dues(place, class, attempt).0.plain.ceiling),
+            honest_share_max: six(self.dues(place, attempt).0.plain.ceiling),
             recent_attempts: seen.map_or(0.0, |e| six(e.counters.attempts)),
             since: seen.map(|e| e.start),
             attempts: seen.map_or(0, |e| e.since.attempts),
@@ -242,10 +242,10 @@ impl Engine {
 
     /// The evidence at a place once what went elsewhere is paid back, as the test
     /// does it before it judges.
-    fn settled(&self, place: Place, class: Option<u8>, attempt: &Attempt) -> Option<Evidence> {
+    fn settled(&self, place: Place, attempt: &Attempt) -> Option<Evidence> {
         let mut evidence = self.trie.get(place)?.evidence.as_deref()?.clone();
         if self.tuning.enabled.digits {
-            let (bets, flow) = self.dues(place, class, attempt);
+            let (bets, flow) = self.dues(place, attempt);
             let missed = (flow - evidence.flow_seen).max(0.0);
             evidence.misses(missed, &bets, &self.tuning);
         }

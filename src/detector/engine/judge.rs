@@ -19,17 +19,6 @@ const SINGLE_STAGE: usize = 5;
 /// First stage of silence after which a walking campaign is looked for.
 const ESCALATING_STAGE: usize = 3;
 
-/// What encloses a place.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Enclosing {
-    /// The largest share of it that honest traffic puts into the place.
-    pub(super) ceiling: f64,
-    /// Attempts that it has seen, repeats left out.
-    pub(super) flow: f64,
-    /// Times the ceiling from which a region is bet on.
-    margin: f64,
-}
-
 impl Engine {
     /// The next stage of an attempt's silence is due.
     pub(super) fn on_silence(&mut self, id: AttemptId, order: &Order, effects: &mut Vec<Effect>) {
@@ -144,7 +133,7 @@ impl Engine {
         if evidence.counters.attempts < self.attempts_needed(place, class, attempt) || !evidence.may_refute(floor) {
             return None;
         }
-        self.settle(place, class, attempt);
+        self.settle(place, attempt);
         let evidence = self.trie.evidence(place)?;
         [Level::Block, Level::Alert]
             .into_iter()
@@ -169,11 +158,11 @@ impl Engine {
 
     /// Pays back what went elsewhere since the place was last visited, so that no
     /// test sees more evidence than the process has.
-    fn settle(&mut self, place: Place, class: Option<u8>, attempt: &Attempt) {
+    fn settle(&mut self, place: Place, attempt: &Attempt) {
         if !self.tuning.enabled.digits {
             return;
         }
-        let (bets, flow) = self.dues(place, class, attempt);
+        let (bets, flow) = self.dues(place, attempt);
         let tuning = &self.tuning;
         if let Some(evidence) = self.trie.evidence_mut(place) {
             let missed = (flow - evidence.flow_seen).max(0.0);
@@ -182,38 +171,28 @@ impl Engine {
         }
     }
 
-    /// The digits' bets at a place, and the enclosing flow by which they are paid back.
-    pub(super) fn dues(&self, place: Place, class: Option<u8>, attempt: &Attempt) -> (Bets, f64) {
-        let enclosing = self.enclosing(place, attempt);
-        let ceiling = enclosing.ceiling;
-        let bets = if let Some(class) = class {
-            let region = self.history(attempt.region_place()).attempts();
-            Bets::of_range(class, ceiling, region, &self.tuning)
-        } else {
-            Bets::of_region(ceiling, enclosing.margin)
-        };
-        (bets, enclosing.flow)
-    }
-
-    /// How a place lies in what encloses it: a range and a frontier in their region, a
-    /// region in the tenant's traffic.
-    pub(super) fn enclosing(&self, place: Place, attempt: &Attempt) -> Enclosing {
+    /// The digits' bets at a place, and the flow of what encloses it, by which they are
+    /// paid back: of a range's and a frontier's region, of a region's tenant.
+    pub(super) fn dues(&self, place: Place, attempt: &Attempt) -> (Bets, f64) {
         let tenant = &self.tenants[usize::from(attempt.tenant)];
         let attempts = |place| self.history(place).attempts();
+        let region = attempts(attempt.region_place());
         let region_flow = tenant.regions.get(&attempt.region).map_or(0.0, |r| r.flow);
-        let of = |ceiling, flow, margin| Enclosing { ceiling, flow, margin };
-        match place {
-            Place::Range(..) => of(self.ceiling_of(place, attempt), region_flow, MARGIN),
-            Place::Frontier(..) => {
-                let ceiling = region_ceiling(attempts(place), attempts(attempt.region_place()));
-                of(ceiling, region_flow, MARGIN)
+        match (place, place.class()) {
+            (Place::Range(..), Some(class)) => {
+                let ceiling = self.ceiling_of(place, attempt);
+                (Bets::of_range(class, ceiling, region, &self.tuning), region_flow)
             }
+            (Place::Frontier(..), _) => (
+                Bets::of_region(region_ceiling(attempts(place), region), MARGIN),
+                region_flow,
+            ),
             // A region's share of all swings with the hour; the others' of their own does not.
             _ => {
                 let hour = self.hour_of(attempt);
                 let (swing, margin) = hour.map_or((1.0, MARGIN), |hour| (hour.swing(), MARGIN_WITHIN_HOUR));
                 let ceiling = region_ceiling(attempts(place) * swing, attempts(Place::Root(attempt.tenant)));
-                of(ceiling, tenant.flow, margin)
+                (Bets::of_region(ceiling, margin), tenant.flow)
             }
         }
     }

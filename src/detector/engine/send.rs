@@ -331,7 +331,7 @@ impl Engine {
         }
         let wider = attempt.frontier.then(|| attempt.frontier_place());
         for place in wider.into_iter().chain([attempt.region_place()]) {
-            let (bets, flow) = self.dues(place, None, attempt);
+            let (bets, flow) = self.dues(place, attempt);
             self.visit(place, None, attempt, send, &bounds, bets, flow, None, None);
         }
         self.hold(

@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 use super::Engine;
 use super::attempts::Attempt;
 use super::tenant::RegionState;
-use crate::detector::baseline::region_ceiling;
+use crate::detector::baseline::{kept, region_ceiling};
 use crate::detector::evidence::Evidence;
 use crate::detector::trie::{Place, Source};
 use crate::model::{DAY, HOUR, MINUTE, Millis};
 
 /// What was refuted as a whole stays under siege this long.
 const SIEGE_MS: i64 = 15 * MINUTE;
-/// Stage from which an attempt's silence is held to tell: 65 seconds.
-const RIPE_STAGE: usize = 7;
+/// Stages after which an attempt's silence is held to tell: those up to 65 seconds.
+pub(super) const RIPE_STAGE: usize = 7;
 /// Share of the honest approvals that have come by then.
 const RIPE_SHARE: f64 = 0.75;
 /// Fates are forgotten with this time constant.
@@ -69,7 +69,7 @@ impl Siege {
     }
 
     fn fade(&mut self, now: Millis) {
-        let keep = libm::exp(-((now - self.at).max(0) as f64) / FADE_MS);
+        let keep = kept(self.at, now, FADE_MS);
         self.silent *= keep;
         self.approved *= keep;
         self.at = now;
@@ -130,7 +130,7 @@ pub(crate) struct Usual {
 
 impl Usual {
     fn note(&mut self, now: Millis, at_frontier: bool) {
-        let keep = libm::exp(-((now - self.at).max(0) as f64) / USUAL_MS);
+        let keep = kept(self.at, now, USUAL_MS);
         self.frontier = self.frontier * keep + f64::from(u8::from(at_frontier));
         self.all = self.all * keep + 1.0;
         self.at = now;
@@ -138,7 +138,7 @@ impl Usual {
 
     /// Upper bound of the frontier's share, where enough was seen lately.
     fn share(&self, now: Millis) -> Option<f64> {
-        let keep = libm::exp(-((now - self.at).max(0) as f64) / USUAL_MS);
+        let keep = kept(self.at, now, USUAL_MS);
         let share = region_ceiling(self.frontier * keep, self.all * keep);
         (share < 1.0).then_some(share)
     }
@@ -212,23 +212,25 @@ impl Engine {
 
     /// Nats by which it is likelier than not that an attempt at a place is the attack's.
     pub(super) fn siege_odds(&self, attempt: &Attempt, scope: Scope, place: Place) -> f64 {
-        let Some(region) = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region) else {
+        let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region);
+        let Some(region) = region.filter(|_| !matches!(scope, Scope::Source(_))) else {
             return 0.0;
         };
-        let at_frontier = self.frontier_odds(attempt, region);
+        let at_frontier = if attempt.frontier {
+            self.frontier_odds(attempt, region)
+        } else {
+            0.0
+        };
         let odds = match scope {
-            Scope::Region if attempt.frontier && region.frontier.is_on(self.now) => {
-                region.siege.odds(self.now, attempt.conversion).max(at_frontier)
-            }
-            Scope::Region => region.siege.odds(self.now, attempt.conversion),
             Scope::Frontier => at_frontier,
-            Scope::Source(_) => return 0.0,
+            _ if region.frontier.is_on(self.now) => self.region_odds(attempt).max(at_frontier),
+            _ => self.region_odds(attempt),
         };
         // What returns to ranges that were empty until lately is told from the rest,
         // where nearly all of it is the attack's.
         if !self.history(place).is_empty() {
             odds.min(ONCE_SEEN_ODDS_MAX)
-        } else if attempt.frontier && at_frontier >= EMPTY_ODDS_FROM && self.is_empty_around(place, attempt) {
+        } else if at_frontier >= EMPTY_ODDS_FROM && self.is_empty_around(place, attempt) {
             odds.max(at_frontier) + EMPTY_ODDS
         } else {
             odds

@@ -36,6 +36,7 @@ use self::null::Silence;
 pub(crate) use self::null::{NULLS, Null};
 use self::parts::Parts;
 pub(crate) use self::ratios::Ratios;
+use crate::detector::baseline::kept;
 use crate::detector::tuning::{PROFILES, Tuning};
 use crate::model::{Micros, Millis, Prefix};
 
@@ -189,7 +190,7 @@ impl Evidence {
 
     /// How much of what was counted up to the last visit is left.
     fn kept(&self, now: Millis, decay_ms: f64) -> f64 {
-        libm::exp(-((now - self.last).max(0) as f64) / decay_ms)
+        kept(self.last, now, decay_ms)
     }
 
     /// Attempts that are remembered at present.
