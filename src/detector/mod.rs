@@ -12,6 +12,7 @@ mod inspection;
 mod limits;
 mod order;
 pub mod policy;
+pub mod profile;
 pub mod snapshot;
 mod timers;
 mod trie;

@@ -6,27 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::profile::{PROFILES, Profile, SHIPPED};
 use crate::model::{DAY, HOUR, MINUTE};
-
-/// What an attack may look like: one component of the mixture.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Profile {
-    /// Share of the enclosing flow that the attack takes at the node.
-    pub share: f64,
-    /// Its conversion over the honest one.
-    pub conversion: f64,
-    /// Prior weight; the weights add up to one.
-    pub weight: f64,
-    /// Rate over the honest upper bound that the volume family bets on.
-    pub surge: f64,
-    /// Share of the enclosing flow in the bet against a launch, 0 for no bet: an
-    /// attack that is spread thin pays for one, and so does one that is slower than
-    /// the launch's rate on which the profile bets as well.
-    pub launch_share: f64,
-}
-
-/// How many profiles are mixed.
-pub const PROFILES: usize = 7;
 
 /// The tunable numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -183,28 +164,10 @@ impl Default for Enabled {
     }
 }
 
-const fn profile(share: f64, conversion: f64, weight: f64, surge: f64, launch_share: f64) -> Profile {
-    Profile {
-        share,
-        conversion,
-        weight,
-        surge,
-        launch_share,
-    }
-}
-
 impl Default for Tuning {
     fn default() -> Self {
         Self {
-            profiles: [
-                profile(0.8, 0.10, 0.20, 32.0, 0.8),
-                profile(0.3, 0.10, 0.20, 16.0, 0.3),
-                profile(0.05, 0.12, 0.15, 8.0, 0.9),
-                profile(0.008, 0.15, 0.15, 1.0, 0.0),
-                profile(0.001, 0.20, 0.10, 1.0, 0.0),
-                profile(0.3, 0.65, 0.15, 16.0, 0.5),
-                profile(0.002, 0.15, 0.05, 8.0, 0.0),
-            ],
+            profiles: SHIPPED,
             // Five ranges, the region and its frontier, and four sources.
             node_kinds: 11.0,
             floor_block: 6.0,

@@ -121,6 +121,16 @@ impl NumberPlan {
         self.region_set(node.under).iter().map(|&id| self.region(id))
     }
 
+    /// The shortest beginning of the digits, longer than a calling code, with which no
+    /// valid number begins; `None` when some begins with all of them, or the calling code
+    /// is nobody's.
+    pub fn void_prefix(&self, digits: Prefix) -> Option<Prefix> {
+        let walk = self.walk(digits.digits(), digits.len());
+        let void = walk.under[..walk.len].iter().position(|&under| under == NOTHING)?;
+        let is_within_a_code = void > 0 && self.outcome(walk.last).calling_code != 0;
+        is_within_a_code.then(|| digits.truncated(void + 1))
+    }
+
     /// The only region that has valid numbers under the prefix; `None` when
     /// several have, or none. A block of a prefix is within one region exactly
     /// when this is some region.

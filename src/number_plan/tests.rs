@@ -87,6 +87,18 @@ fn invalid_numbers_have_the_nearest_region() {
 }
 
 #[test]
+fn a_void_prefix_is_the_shortest_with_which_no_number_begins() {
+    let void = |text: &str| NumberPlan::shared().void_prefix(prefix(text)).map(|p| p.to_string());
+    assert_eq!(void("+4400000000"), Some("+440".into()));
+    assert_eq!(void("+4206364752"), Some("+42063".into()));
+    assert_eq!(void("+1000555"), Some("+10".into()));
+    assert_eq!(void("+120405512"), Some("+12040".into()));
+    assert_eq!(void("+4474001234"), None);
+    assert_eq!(void("+44"), None);
+    assert_eq!(void("+999123456"), None, "nobody's calling code");
+}
+
+#[test]
 fn leading_zeros_of_the_national_number_count() {
     assert!(classify("+390612345678").valid);
     assert!(!classify("+39612345678").valid);

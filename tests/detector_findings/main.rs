@@ -7,4 +7,5 @@ mod money;
 mod moves;
 mod people;
 mod totals;
+mod void;
 mod world;

@@ -209,6 +209,11 @@ impl Engine {
         if suspects.len() < REGION_SUSPECTS_MIN {
             return false;
         }
+        // What else is suspected speaks on.
+        let void = self.void_ranges(attempt, &suspects);
+        if self.block_all(&void, Aim::Range, place, attempt, effects) {
+            return true;
+        }
         let total = suspects.len() as f64;
         let hours = ((self.now - since).max(60_000)) as f64 / HOUR as f64;
         let is_flood = total / hours > REGION_EXCESS * self.region_rate(attempt);

@@ -33,6 +33,7 @@ mod stats;
 mod tally;
 mod tenant;
 mod verify;
+mod void;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};

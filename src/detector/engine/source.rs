@@ -9,8 +9,8 @@ use super::families::weighed;
 use crate::detector::baseline::{HeldCounts, source_ceiling};
 use crate::detector::evidence::digits::{Bets, MARGIN};
 use crate::detector::evidence::{Evidence, Lines, lines, missing_verification::Credit};
+use crate::detector::profile::PROFILES;
 use crate::detector::trie::{Place, Source, TenantIx};
-use crate::detector::tuning::PROFILES;
 use crate::model::{EvidenceItem, Level, Millis};
 
 /// Stages of silence at which it is credited to sources: fewer than at ranges, as any

@@ -30,6 +30,8 @@ const HAMMERS_MAX: usize = 1 << 16;
 const LATEST_MAX: usize = 32;
 const UNTOLD_MIN: f64 = 4.0;
 const ASNS_MAX: usize = 4_096;
+/// Prefixes of a region that are newer than the number plan.
+const NEWER_MAX: usize = 64;
 
 /// One tenant, or one app of a tenant that is judged apart from the others.
 #[derive(Debug, Serialize, Deserialize)]
@@ -116,6 +118,8 @@ pub(crate) struct RegionState {
     pub(crate) anchor: Anchor,
     /// Approved attempts from each network operator.
     pub(crate) asns: Memory<u32, u16>,
+    /// Prefixes without numbers, by the number plan, under which somebody was approved.
+    pub(crate) newer: Memory<Prefix, ()>,
     ring: VecDeque<RingEntry>,
     ring_first: u64,
 }
@@ -278,6 +282,7 @@ impl Tenant {
             season: Season::default(),
             anchor: Anchor::default(),
             asns: Memory::new(ASNS_MAX, hasher.clone()),
+            newer: Memory::new(NEWER_MAX, hasher.clone()),
             ring: VecDeque::new(),
             ring_first: 0,
         })

@@ -143,6 +143,7 @@ impl Engine {
             let count = asns.get(&asn).unwrap_or(0);
             asns.put(asn, count.saturating_add(1));
         }
+        self.note_newer(attempt);
     }
 
     /// Whether a place is suspected at level `alert` and next to nobody verifies there:

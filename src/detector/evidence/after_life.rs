@@ -111,7 +111,8 @@ mod tests {
     use super::*;
     use crate::detector::baseline::LatencyCurve;
     use crate::detector::evidence::missing_verification::{Stages, approval, hazard, silence};
-    use crate::detector::tuning::{PROFILES, Tuning};
+    use crate::detector::profile::PROFILES;
+    use crate::detector::tuning::Tuning;
     use proptest::prelude::*;
 
     /// Shares of the bins, adding up to one.

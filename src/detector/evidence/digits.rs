@@ -5,7 +5,8 @@
 //! and (1−Q)/(1−p0) for one elsewhere; its mean p·Q/p0 + (1−p)(1−Q)/(1−p0) is at
 //! most one for every true share p ≤ p0 < Q.
 
-use crate::detector::tuning::{PROFILES, Profile, Tuning};
+use crate::detector::profile::{PROFILES, Profile};
+use crate::detector::tuning::Tuning;
 
 /// The bet at one place.
 #[derive(Clone, Copy, Debug)]

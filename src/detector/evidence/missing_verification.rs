@@ -8,7 +8,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::detector::baseline::{LatencyCurve, Prior};
-use crate::detector::tuning::{PROFILES, Tuning};
+use crate::detector::profile::PROFILES;
+use crate::detector::tuning::Tuning;
 
 /// The ages at which silence is credited, and what the shipped prior says of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -37,7 +37,8 @@ pub(crate) use self::null::{NULLS, Null};
 use self::parts::Parts;
 pub(crate) use self::ratios::Ratios;
 use crate::detector::baseline::kept;
-use crate::detector::tuning::{PROFILES, Tuning};
+use crate::detector::profile::PROFILES;
+use crate::detector::tuning::Tuning;
 use crate::model::{Micros, Millis, Prefix};
 
 /// Products never leave this range, so that neither end loses precision.
@@ -257,7 +258,8 @@ impl Evidence {
         }
         for (null, row) in NULLS.iter().zip(&mut self.products) {
             for (k, (product, profile)) in row.iter_mut().zip(&tuning.profiles).enumerate() {
-                *product = ((*product + profile.weight) * ratios.against(*null, k)).clamp(PRODUCT_MIN, PRODUCT_MAX);
+                *product =
+                    ((*product + profile.weight) * ratios.against(*null, k, profile)).clamp(PRODUCT_MIN, PRODUCT_MAX);
             }
         }
         let clamp = |x: f64| x.clamp(PRODUCT_MIN, PRODUCT_MAX);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::hammering;
-use crate::detector::tuning::PROFILES;
+use crate::detector::profile::PROFILES;
 
 /// Products of each family's ratios since the change point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 //! to answer for.
 
 use super::Null;
-use crate::detector::tuning::PROFILES;
+use crate::detector::profile::{PROFILES, Profile, Unlike};
 
 /// The ratios of one visit, by family; 1 where a family has nothing to say.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,35 +62,34 @@ impl Default for Ratios {
 }
 
 impl Ratios {
-    /// What null `j` has to answer for under profile `k`. No innocent crowd keeps time
+    /// What a null has to answer for under profile `k`. No innocent crowd keeps time
     /// like a clock, or goes where an attack is half proved: what does, a load test or
     /// a scheduled mailing, is told by its numbers and by its app.
-    pub(super) fn against(&self, null: Null, k: usize) -> f64 {
+    pub(super) fn against(&self, null: Null, k: usize, profile: &Profile) -> f64 {
         let sources = self.geography * self.device * self.validity;
         let always = self.suspects * self.regularity;
+        let if_told = |told: bool, ratio: f64| if told { ratio } else { 1.0 };
         always
             * match null {
                 Null::Plain | Null::Outage => self.digits[k] * self.volume[k] * self.novelty * sources,
                 Null::Launch | Null::LaunchInOutage => {
-                    let fill = if matches!(k, 0 | 2 | 3 | 6) { self.fill } else { 1.0 };
-                    let rate = if k <= 1 { self.launch_rate } else { 1.0 };
+                    let fill = if_told(profile.fills, self.fill);
+                    let rate = if_told(profile.outpaces, self.launch_rate);
                     self.launch_digits[k] * fill * rate * sources
                 }
-                Null::Enrolment => {
-                    // Each picture of an attack contradicts an enrolment in a way of its
-                    // own: one comes from one network, but too fast, or from all over
-                    // the range. Where clients are counts as far as their network changes.
-                    let abroad = if self.other_network { self.geography } else { 1.0 };
-                    let network = self.network_change * abroad;
-                    let point = match k {
-                        0 => self.desk_rate * self.scatter,
-                        // A narrow range is told by its network alone.
-                        1 | 5 if self.scatter != 1.0 => self.scatter,
-                        1 | 3 | 5 => network,
-                        _ => network * self.scatter,
-                    };
-                    point * self.validity
-                }
+                Null::Enrolment => self.unlike_enrolment(profile.unlike_enrolment) * self.validity,
             }
+    }
+
+    /// Where clients are counts against an enrolment as far as their network changes.
+    fn unlike_enrolment(&self, unlike: Unlike) -> f64 {
+        let abroad = if self.other_network { self.geography } else { 1.0 };
+        let networks = self.network_change * abroad;
+        match unlike {
+            Unlike::Haste => self.desk_rate * self.scatter,
+            Unlike::Scatter if self.scatter != 1.0 => self.scatter,
+            Unlike::Scatter | Unlike::Networks => networks,
+            Unlike::NetworksAndScatter => networks * self.scatter,
+        }
     }
 }

@@ -4,7 +4,8 @@
 //! most one for every θ ≥ 1. Each profile bets on one θ, so that the mixture over
 //! rates lies across profiles and costs nothing inside a step.
 
-use crate::detector::tuning::{PROFILES, Tuning};
+use crate::detector::profile::PROFILES;
+use crate::detector::tuning::Tuning;
 
 /// The honest rate is over-dispersed and seasonal: its bound is this many times the
 /// mean, where the hour of the week is known this many times that hour's mean, and a
