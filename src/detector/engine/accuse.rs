@@ -59,18 +59,20 @@ impl Engine {
     /// Unverified attempts of the attempt's region since `since` that lie in no
     /// block, among numbers of the same length.
     pub(super) fn suspects(&self, attempt: &Attempt, since: Millis) -> Vec<Suspect> {
-        self.suspects_between(attempt, since, self.now)
+        let mut suspects = self.suspects_of_region(attempt, since, self.now);
+        suspects.retain(|s| s.digits == attempt.digits);
+        suspects
     }
 
-    /// The same of those that were opened until `until`.
-    fn suspects_between(&self, attempt: &Attempt, since: Millis, until: Millis) -> Vec<Suspect> {
+    /// The same among numbers of every length that were opened until `until`.
+    fn suspects_of_region(&self, attempt: &Attempt, since: Millis, until: Millis) -> Vec<Suspect> {
         let Some(region) = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region) else {
             return Vec::new();
         };
         region
             .latest()
             .take_while(|e| e.at >= since)
-            .filter(|e| e.at <= until && !e.verified && !e.covered && e.digits == attempt.digits)
+            .filter(|e| e.at <= until && !e.verified && !e.covered)
             .map(|e| Suspect {
                 block: e.block,
                 digits: e.digits,
@@ -143,11 +145,15 @@ impl Engine {
     /// One digit less, where nobody ever lived there either.
     fn first_empty_parent(&self, tenant: TenantIx, sub: Prefix, class: u8, digits: u8) -> (Prefix, u8) {
         match sub.parent() {
-            Some(parent) if class < 4 && self.history(Place::Range(tenant, parent, digits)).is_empty() => {
-                (parent, class + 1)
-            }
+            Some(parent) if class < 4 && self.is_empty(Place::Range(tenant, parent, digits)) => (parent, class + 1),
             _ => (sub, class),
         }
+    }
+
+    /// Whether nobody was ever seen in a range before, and it is not people who come now.
+    fn is_empty(&self, range: Place) -> bool {
+        let is_peopled = self.trie.evidence(range).is_some_and(Evidence::is_peopled);
+        self.history(range).is_empty() && !is_peopled
     }
 
     /// Blocking the first hundred alone starves its parent of evidence while the
@@ -160,7 +166,7 @@ impl Engine {
         }
         let suspects = self.suspects(attempt, self.now - 2 * HOUR);
         let count = |p: Prefix| suspects.iter().filter(|s| p.covers(s.block)).count() as f64;
-        let empty = |p: Prefix| self.history(Place::Range(attempt.tenant, p, attempt.digits)).is_empty();
+        let empty = |p: Prefix| self.is_empty(Place::Range(attempt.tenant, p, attempt.digits));
         if class == CLASS_MIN
             && let Some(thousand) = named.parent()
             && empty(thousand)
@@ -176,7 +182,8 @@ impl Engine {
             let x = count(wider);
             let lonely = self.honest_rate(attempt.tenant, wider, attempt.digits)
                 < EMPTY.max(0.03 * libm::exp10(f64::from(q) - 4.0))
-                && self.history(place).attempts() < 2.0;
+                && self.history(place).attempts() < 2.0
+                && !self.trie.evidence(place).is_some_and(Evidence::is_peopled);
             let filled = self.is_filled(&suspects, attempt.tenant, wider, attempt.digits);
             if x >= held + 2.0 && x >= 1.3 * held && filled && lonely {
                 (best, best_class, held) = (wider, q, x);
@@ -195,7 +202,7 @@ impl Engine {
         let parts = attribution::count_by_prefix(suspects, digits, class - 1);
         let suspected = parts.keys().filter(|p| range.covers(**p)).count();
         let blocked = self.blocks.siblings(tenant, range) as usize;
-        let empty = class == FILLED_CLASS_MIN && self.history(Place::Range(tenant, range, digits)).is_empty();
+        let empty = class == FILLED_CLASS_MIN && self.is_empty(Place::Range(tenant, range, digits));
         empty || suspected + blocked >= usize::from(class) - 1
     }
 
@@ -205,7 +212,7 @@ impl Engine {
         let place = attempt.region_place();
         let start = self.trie.evidence(place).map_or(self.now, |e| e.start);
         let since = start.max(self.now - REGION_LOOK_BACK_MS);
-        let suspects = self.suspects(attempt, since);
+        let suspects = self.suspects_of_region(attempt, since, self.now);
         if suspects.len() < REGION_SUSPECTS_MIN {
             return false;
         }
@@ -282,7 +289,7 @@ impl Engine {
             verified == 0 && self.history(place).is_empty()
         };
         // Who has only just asked is not silent yet.
-        let ripe = self.suspects_between(attempt, since, self.now - self.stages.due_ms[RIPE_STAGE - 1]);
+        let ripe = self.suspects_of_region(attempt, since, self.now - self.stages.due_ms[RIPE_STAGE - 1]);
         most_of(attempt, &ripe, WIDEN_CLASS_MAX, empty)
     }
 
@@ -380,7 +387,8 @@ impl Engine {
 }
 
 /// The prefixes of the narrowest class, up to `class_max`, of which those that hold
-/// three suspects or more and that `is_meant` names hold most of all.
+/// three suspects or more and that `is_meant` names hold most of all, among numbers as
+/// long as the attempt's.
 fn most_of(
     attempt: &Attempt,
     suspects: &[Suspect],

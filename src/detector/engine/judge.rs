@@ -4,6 +4,7 @@ use super::attempts::{Attempt, AttemptId};
 use super::siege::{LIVED_IN, Scope};
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::{ceiling_within, region_ceiling};
+use crate::detector::evidence::Evidence;
 use crate::detector::evidence::digits::{Bets, MARGIN, MARGIN_WITHIN_HOUR};
 use crate::detector::evidence::missing_verification::Credit;
 use crate::detector::order::Order;
@@ -14,6 +15,8 @@ use crate::model::{Level, SECOND};
 const PUT_OFF_MS: i64 = 30 * SECOND;
 /// Widest class that accuses on its own; beyond it is only the region.
 pub(super) const ACCUSING_CLASS_MAX: u8 = 5;
+/// Widest range whose people speak for a part of it.
+const AROUND_CLASS_MAX: u8 = 4;
 /// Stage of silence, 32 seconds, before which a single attempt accuses nothing.
 const SINGLE_STAGE: usize = 5;
 /// First stage of silence after which a walking campaign is looked for.
@@ -137,8 +140,24 @@ impl Engine {
         let evidence = self.trie.evidence(place)?;
         [Level::Block, Level::Alert]
             .into_iter()
-            .filter(|level| *level == Level::Alert || !evidence.is_peopled())
+            .filter(|level| *level == Level::Alert || !self.is_peopled(place, attempt))
             .find(|level| evidence.refutes_all(&self.lines_at(place, attempt, *level)))
+    }
+
+    /// Whether people come to a place: nearly all of them verify, or nearly all in a range
+    /// around it do and most in it.
+    fn is_peopled(&self, place: Place, attempt: &Attempt) -> bool {
+        let Some(evidence) = self.trie.evidence(place) else {
+            return false;
+        };
+        let Some(class) = place.class() else {
+            return evidence.is_peopled();
+        };
+        let around = attempt
+            .ranges()
+            .filter(|(m, _)| (class + 1..=AROUND_CLASS_MAX).contains(m));
+        let is_theirs = |(_, range)| self.trie.evidence(range).is_some_and(Evidence::is_peopled);
+        evidence.is_peopled() || (evidence.do_most_verify() && around.map(is_theirs).any(|is| is))
     }
 
     /// Attempts that a place must have seen before it may accuse: where people live, one

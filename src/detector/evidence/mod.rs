@@ -382,6 +382,11 @@ impl Evidence {
             && !self.is_machine_like()
     }
 
+    /// Whether at least half of those who had the time to verify did so.
+    pub(crate) fn do_most_verify(&self) -> bool {
+        self.since.verified > 0 && self.since.verified as f64 >= 0.5 * self.since.ripe
+    }
+
     /// Whether the approvals that came are those of machines.
     pub(crate) fn is_machine_like(&self) -> bool {
         self.parts.after_life.iter().any(|part| *part > MACHINE_LIKE)
