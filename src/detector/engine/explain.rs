@@ -42,7 +42,7 @@ impl Engine {
             return (0.0, self.log_a);
         };
         let hammer = evidence.parts.hammer;
-        let own = self.hammer_lines(attempt);
+        let own = self.hammer_lines();
         let hardest = |against: &dyn Fn(usize) -> f64, lines: &Lines| {
             let against = |(j, line): (usize, &Option<f64>)| line.map(|line| (against(j), libm::log(line)));
             let all = lines.iter().enumerate().filter_map(against);

@@ -55,7 +55,7 @@ impl Engine {
             let tenant = &mut self.tenants[usize::from(attempt.tenant)];
             tenant.note_hammered(now, attempt.region, attempt.block, degree);
         }
-        if Self::is_hammered(&self.hammer_lines(&attempt), hammer)
+        if Self::is_hammered(&self.hammer_lines(), hammer)
             && !self.is_hammered_elsewhere(&attempt, degree.unwrap_or_default())
         {
             self.block_all(&[attempt.block], Aim::Number, place, &attempt, effects);
@@ -89,12 +89,11 @@ impl Engine {
         }
     }
 
-    /// The lines that one number must cross: what lies beside it lowers none of them,
-    /// and neither a launch nor an enrolment makes anybody ask again.
-    pub(super) fn hammer_lines(&self, attempt: &Attempt) -> Lines {
-        let contagion = self.tenants[usize::from(attempt.tenant)].contagion(self.now, &self.tuning);
+    /// The lines that one number must cross: an attack elsewhere makes nobody less
+    /// patient, and lowers none of them; and neither a launch nor an enrolment makes anybody ask again.
+    pub(super) fn hammer_lines(&self) -> Lines {
         let (log_a, floor) = self.line_of(Level::Block);
-        let mut lines = lines(log_a, contagion, floor, |_| None, true, &self.tuning);
+        let mut lines = lines(log_a, 0.0, floor, |_| None, true, &self.tuning);
         for (null, line) in NULLS.iter().zip(&mut lines) {
             if !matches!(null, Null::Plain | Null::Outage) {
                 *line = None;

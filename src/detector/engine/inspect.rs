@@ -66,7 +66,7 @@ impl Engine {
             return Vec::new();
         };
         let hammer = evidence.parts.hammer;
-        let own = self.hammer_lines(attempt);
+        let own = self.hammer_lines();
         if hammer.resends > 0 && Self::is_hammered(&own, hammer) {
             return standing(&own, |j| hammer.log_e(NULLS[j]));
         }

@@ -89,7 +89,14 @@ impl Job {
 
 /// Scenarios that are harder, in one respect each, than what incident reports tell
 /// of. They measure single families and are run by name.
-const BEYOND: [&str; 5] = ["cron", "faked-quick", "few-networks", "link-form", "scripted"];
+const BEYOND: [&str; 6] = [
+    "cron",
+    "faked-quick",
+    "few-networks",
+    "link-form",
+    "one-number",
+    "scripted",
+];
 
 /// A scenario that is run with fewer seeds: more sends than this.
 const HEAVY_SENDS: f64 = 400_000.0;

@@ -4,6 +4,7 @@
 //! what is pending, whatever the length.
 
 mod attack;
+mod builtin;
 mod countries;
 mod draw;
 mod engine;

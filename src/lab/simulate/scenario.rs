@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::builtin::BUILTIN;
 use super::countries;
 use super::overlay::OverlaySpec;
 use super::overlay_file::RawOverlay;
@@ -152,57 +153,6 @@ pub struct Scenario {
     /// Attacks and oddities laid over it.
     pub overlays: Vec<OverlaySpec>,
 }
-
-macro_rules! builtin {
-    ($($name:literal),* $(,)?) => {
-        const BUILTIN: &[(&str, &str)] = &[
-            $(($name, include_str!(concat!("../../../scenarios/", $name, ".yaml")))),*
-        ];
-    };
-}
-
-builtin!(
-    "adjacent",
-    "burst",
-    "burst-fast",
-    "burst-slow",
-    "cron",
-    "datacenter",
-    "demo",
-    "drip",
-    "drip-many",
-    "fake-after-block",
-    "faked-conversions",
-    "faked-narrow",
-    "faked-quick",
-    "few-networks",
-    "hammering",
-    "honest-a",
-    "honest-b",
-    "hopping",
-    "innocent-plant-a",
-    "innocent-plant-b",
-    "innocent-records-a",
-    "innocent-records-b",
-    "innocent-traffic-a",
-    "innocent-traffic-b",
-    "link-form",
-    "low-and-slow",
-    "many-ranges",
-    "million",
-    "minutes-burst",
-    "mixed-a",
-    "mixed-b",
-    "peak-cover",
-    "probe-first",
-    "residential-proxies",
-    "scripted",
-    "slow-after-block",
-    "small-tenant",
-    "unseen-country",
-    "unseen-country-few",
-    "young-tenant",
-);
 
 impl Scenario {
     /// A shipped scenario by its name (those of [`pairs`] among them), otherwise a
