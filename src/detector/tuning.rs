@@ -64,8 +64,6 @@ pub struct Tuning {
     pub contagion_ms: i64,
     /// Attempts that a range under siege must have seen.
     pub attempts_min_siege: f64,
-    /// Nats off the line for each live block one digit below, at most three.
-    pub sibling: f64,
     /// Time to live of a block: share of an expected honest send's waiting time.
     pub ttl_share: f64,
     /// Share of the time that the honest rate allows for which a prefix is blocked at
@@ -116,11 +114,9 @@ pub struct Enabled {
     pub enrolment_null: bool,
     pub common_change_point: bool,
     pub contagion: bool,
-    pub siblings: bool,
     pub siege: bool,
     pub frontier: bool,
     pub widening: bool,
-    pub escalation: bool,
     pub country: bool,
     pub hold_back: bool,
 }
@@ -153,11 +149,9 @@ impl Default for Enabled {
             enrolment_null: true,
             common_change_point: true,
             contagion: true,
-            siblings: true,
             siege: true,
             frontier: true,
             widening: true,
-            escalation: true,
             country: true,
             hold_back: true,
         }
@@ -194,7 +188,6 @@ impl Default for Tuning {
             contagion: [3.0, 4.5, 6.0],
             contagion_ms: 2 * HOUR,
             attempts_min_siege: 0.9,
-            sibling: 3.0,
             ttl_share: 0.5,
             ttl_first: 0.5,
             ttl_min_ms: 2 * HOUR,

@@ -19,8 +19,6 @@ pub(super) const ACCUSING_CLASS_MAX: u8 = 5;
 const AROUND_CLASS_MAX: u8 = 4;
 /// Stage of silence, 32 seconds, before which a single attempt accuses nothing.
 const SINGLE_STAGE: usize = 5;
-/// First stage of silence after which a walking campaign is looked for.
-const ESCALATING_STAGE: usize = 3;
 
 impl Engine {
     /// The next stage of an attempt's silence is due.
@@ -73,9 +71,6 @@ impl Engine {
         self.weigh_delivered(&attempt, stage, id);
         self.weigh_patience(&attempt, stage);
         self.judge(id, effects);
-        if stage > ESCALATING_STAGE {
-            self.escalate(&attempt, effects);
-        }
     }
 
     /// Tests the attempt's places, narrowest first, then its region. The first

@@ -21,14 +21,13 @@ impl Engine {
             .besieged(attempt)
             .filter(|scope| level == Level::Block || !matches!(scope, Scope::Source(_)))
             .filter(|_| self.may_be_besieged(place));
-        let lowered = contagion + self.sibling_nats(place);
         let (log_a, floor) = self.line_of(level);
         let is_range = matches!(place, Place::Range(..));
         let odds = scope.map(|scope| self.siege_odds(attempt, scope, place));
         // An enrolment comes from one source: that says nothing against it.
         let of_source = matches!(scope, Some(Scope::Source(_)));
         let siege = |null| odds.filter(|_| !(of_source && null == Null::Enrolment));
-        lines(log_a, lowered, floor, siege, is_range, &self.tuning)
+        lines(log_a, contagion, floor, siege, is_range, &self.tuning)
     }
 
     /// Line of the plain null and floor of every line at a level: an alert opens at
@@ -37,16 +36,6 @@ impl Engine {
         match level {
             Level::Block => (self.log_a, self.tuning.floor_block),
             Level::Alert => (self.log_a - super::ALERT_NATS, self.tuning.floor_alert),
-        }
-    }
-
-    /// Nats that live blocks right below a range take off its lines.
-    fn sibling_nats(&self, place: Place) -> f64 {
-        match place {
-            Place::Range(tenant, prefix, _) if self.tuning.enabled.siblings => {
-                self.tuning.sibling * f64::from(self.blocks.siblings(tenant, prefix).min(3))
-            }
-            _ => 0.0,
         }
     }
 }

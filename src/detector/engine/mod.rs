@@ -8,7 +8,6 @@ mod attempts;
 mod blocking;
 mod bounds;
 mod early;
-mod escalate;
 mod explain;
 mod families;
 mod feed_health;

@@ -69,23 +69,6 @@ pub(crate) fn narrow(
         .map(|(_, prefix, q)| (prefix, q))
 }
 
-/// The longest prefix, of at least `shortest` digits, that holds at least
-/// `share` of the suspects.
-pub(crate) fn common_prefix(suspects: &[Suspect], share: f64, shortest: usize) -> Option<Prefix> {
-    let needed = share * suspects.len() as f64;
-    let longest = suspects.iter().map(|s| s.block.len()).max()?;
-    (shortest..=longest).rev().find_map(|len| {
-        let mut counts: BTreeMap<Prefix, u32> = BTreeMap::new();
-        for s in suspects.iter().filter(|s| s.block.len() >= len) {
-            *counts.entry(s.block.truncated(len)).or_insert(0) += 1;
-        }
-        let (prefix, count) = counts
-            .into_iter()
-            .max_by_key(|(prefix, n)| (*n, std::cmp::Reverse(*prefix)))?;
-        (f64::from(count) >= needed).then_some(prefix)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,25 +109,5 @@ mod tests {
             narrow(&suspects(&blocks), 12, 6, |_, q| if q == 5 { 0.9 } else { 0.3 }),
             None
         );
-    }
-
-    #[test]
-    fn the_common_prefix_is_as_long_as_most_allow() {
-        let s = suspects(&[
-            9_989_012_301,
-            9_989_012_302,
-            9_989_012_399,
-            9_989_012_377,
-            9_977_000_000,
-        ]);
-        assert_eq!(
-            common_prefix(&s, 0.8, 3),
-            Some(Prefix::from_digits(99_890_123).unwrap())
-        );
-        assert_eq!(
-            common_prefix(&s, 1.0, 3),
-            Some(Prefix::from_digits(998).unwrap()).filter(|p| p.len() > 3)
-        );
-        assert_eq!(common_prefix(&[], 0.5, 3), None);
     }
 }
