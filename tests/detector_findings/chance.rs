@@ -33,3 +33,27 @@ fn three_customers_may_meet_in_a_range_where_people_live() {
         "fourteen do not meet by chance"
     );
 }
+
+/// A company's staff of `count`, twenty of each hundred of its thousand, one every 100
+/// seconds from home; after the first sixty, those whose place among their twenty is
+/// `silent` do not verify.
+fn staff(count: u64, silent: std::ops::Range<u64>) -> Vec<String> {
+    let mut world = World::honest(3);
+    for i in 0..count {
+        let colleague = world.local(40_765_873_000 + 5 * i, "RO", 7_030, 0x51_0000);
+        let at = ATTACK + 100 * SECOND * i as i64;
+        world.ask(at, &colleague);
+        if i < 60 || !silent.contains(&(i % 20)) {
+            let after = (8 + world.dice.below(40) as i64) * SECOND;
+            world.approve(at + after, &colleague);
+        }
+    }
+    world.told().blocked()
+}
+
+#[test]
+fn people_around_a_range_speak_for_its_parts() {
+    let blocked = staff(200, 3..6);
+    assert!(blocked.is_empty(), "{blocked:?}");
+    assert!(!staff(200, 0..20).is_empty(), "after the first sixty nobody verifies");
+}

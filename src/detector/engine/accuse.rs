@@ -11,7 +11,7 @@ use crate::detector::baseline::honest_per_hour;
 use crate::detector::episode::{Accused, EpisodeId};
 use crate::detector::evidence::Evidence;
 use crate::detector::trie::attribution::{self, Suspect};
-use crate::detector::trie::{CLASS_MIN, Place, TenantIx};
+use crate::detector::trie::{CLASS_MAX, CLASS_MIN, Place, TenantIx};
 use crate::model::{Activity, FindingKind, HOUR, Level, Millis, Prefix, Region};
 use crate::number_plan;
 
@@ -266,7 +266,7 @@ impl Engine {
     /// there, in the narrowest class in which they hold most of them.
     fn ranges_in_excess(&self, attempt: &Attempt, suspects: &[Suspect]) -> Option<Vec<Prefix>> {
         let total = suspects.len() as f64;
-        most_of(attempt, suspects, 6, |prefix, count| {
+        Self::most_of(attempt, suspects, CLASS_MAX, |prefix, count| {
             let honest = self.ceiling_of(Place::Range(attempt.tenant, prefix, attempt.digits), attempt);
             f64::from(count) > 6.0 * honest * total + 2.0
         })
@@ -290,7 +290,19 @@ impl Engine {
         };
         // Who has only just asked is not silent yet.
         let ripe = self.suspects_of_region(attempt, since, self.now - self.stages.due_ms[RIPE_STAGE - 1]);
-        most_of(attempt, &ripe, WIDEN_CLASS_MAX, empty)
+        Self::most_of(attempt, &ripe, WIDEN_CLASS_MAX, empty)
+    }
+
+    /// The prefixes among numbers as long as the attempt's, up to a class, that hold most of
+    /// a region's suspects.
+    fn most_of(
+        attempt: &Attempt,
+        suspects: &[Suspect],
+        class_max: u8,
+        is_meant: impl Fn(Prefix, u32) -> bool,
+    ) -> Option<Vec<Prefix>> {
+        let widest = attempt.digits.saturating_sub(attempt.calling_digits + 1).min(class_max);
+        attribution::most_of(suspects, attempt.digits, widest, REGION_COVERED, is_meant)
     }
 
     /// A region where people live was refuted and nothing came of it: approvals, which
@@ -384,27 +396,4 @@ impl Engine {
             None => self.limits.standing.forget(id),
         }
     }
-}
-
-/// The prefixes of the narrowest class, up to `class_max`, of which those that hold
-/// three suspects or more and that `is_meant` names hold most of all, among numbers as
-/// long as the attempt's.
-fn most_of(
-    attempt: &Attempt,
-    suspects: &[Suspect],
-    class_max: u8,
-    is_meant: impl Fn(Prefix, u32) -> bool,
-) -> Option<Vec<Prefix>> {
-    (CLASS_MIN..=class_max)
-        .filter(|class| attempt.digits > class + attempt.calling_digits)
-        .find_map(|class| {
-            let counts = attribution::count_by_prefix(suspects, attempt.digits, class);
-            let named: Vec<(Prefix, u32)> = counts
-                .into_iter()
-                .filter(|(prefix, count)| *count >= 3 && is_meant(*prefix, *count))
-                .collect();
-            let covered: u32 = named.iter().map(|(_, count)| count).sum();
-            let is_most = f64::from(covered) >= REGION_COVERED * suspects.len() as f64;
-            is_most.then(|| named.into_iter().map(|(prefix, _)| prefix).collect())
-        })
 }

@@ -69,6 +69,27 @@ pub(crate) fn narrow(
         .map(|(_, prefix, q)| (prefix, q))
 }
 
+/// The prefixes among numbers of `digits` digits, in the narrowest class up to
+/// `class_max`, that hold three suspects or more, that `is_meant` names, and that
+/// together hold at least a part `share` of all suspects, of whatever length.
+pub(crate) fn most_of(
+    suspects: &[Suspect],
+    digits: u8,
+    class_max: u8,
+    share: f64,
+    is_meant: impl Fn(Prefix, u32) -> bool,
+) -> Option<Vec<Prefix>> {
+    (super::CLASS_MIN..=class_max).find_map(|class| {
+        let named: Vec<(Prefix, u32)> = count_by_prefix(suspects, digits, class)
+            .into_iter()
+            .filter(|(prefix, count)| *count >= SUSPECTS_MIN && is_meant(*prefix, *count))
+            .collect();
+        let covered: u32 = named.iter().map(|(_, count)| count).sum();
+        let is_most = f64::from(covered) >= share * suspects.len() as f64;
+        is_most.then(|| named.into_iter().map(|(prefix, _)| prefix).collect())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +111,19 @@ mod tests {
             narrow(&s, 12, 5, |_, _| 0.05),
             Some((Prefix::from_digits(9_989_012_345).unwrap(), 2))
         );
+    }
+
+    #[test]
+    fn a_rare_length_is_no_excess_among_numbers_of_the_usual_one() {
+        let mut all = suspects(&[20_234_561; 12]);
+        for suspect in &mut all {
+            suspect.digits = 10;
+        }
+        let most = |all: &[Suspect]| most_of(all, 10, 4, 0.7, |_, _| true);
+        assert_eq!(most(&all), Some(vec![Prefix::from_digits(20_234_561).unwrap()]));
+        let others: Vec<u64> = (0..40).map(|i| 2_010_000_000 + i * 250).collect();
+        all.extend(suspects(&others));
+        assert_eq!(most(&all), None);
     }
 
     #[test]
