@@ -148,11 +148,11 @@ impl Engine {
         let Some(class) = place.class() else {
             return evidence.is_peopled();
         };
-        let around = attempt
+        let mut around = attempt
             .ranges()
             .filter(|(m, _)| (class + 1..=AROUND_CLASS_MAX).contains(m));
-        let is_theirs = |(_, range)| self.trie.evidence(range).is_some_and(Evidence::is_peopled);
-        evidence.is_peopled() || (evidence.do_most_verify() && around.map(is_theirs).any(|is| is))
+        let is_theirs = |range| self.trie.evidence(range).is_some_and(Evidence::is_peopled);
+        evidence.is_peopled() || (evidence.do_most_verify() && around.any(|(_, range)| is_theirs(range)))
     }
 
     /// Attempts that a place must have seen before it may accuse: where people live, one

@@ -273,7 +273,7 @@ impl Engine {
                 status,
                 ..
             } => {
-                self.on_receipt(tenant, app, event, *message_id, *session, *status, effects);
+                self.on_receipt(tenant, app, event, [*message_id, *session], *status, effects);
             }
         }
     }

@@ -14,14 +14,12 @@ const ANSWERED_STAGE: usize = 5;
 impl Engine {
     /// The first receipt that tells an attempt's fate counts; further ones repeat it
     /// or are about a resend.
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn on_receipt(
         &mut self,
         tenant: TenantIx,
         app: AppIx,
         event: &RoutedEvent,
-        message: Option<Token>,
-        session: Option<Token>,
+        names: [Option<Token>; 2],
         status: DeliveryStatus,
         effects: &mut Vec<Effect>,
     ) {
@@ -30,7 +28,7 @@ impl Engine {
         }
         let Some(factor) = receipts::ratio(status) else { return };
         let number = event.number.as_ref().map(|n| n.token);
-        let id = self.attempts.find(tenant, app, [message, session], number);
+        let id = self.attempts.find(tenant, app, names, number);
         let Some(attempt) = id.and_then(|id| self.attempts.get_mut(id)) else {
             return;
         };

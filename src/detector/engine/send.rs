@@ -40,6 +40,33 @@ struct Step {
     history: History,
 }
 
+/// One visit of an attempt to a place.
+struct Visit {
+    place: Place,
+    /// Digits that a range leaves open; none for the wider places.
+    class: Option<u8>,
+    bets: Bets,
+    /// The enclosing flow by which the bets are paid back.
+    flow: f64,
+    /// The flow of the thousand around a hundred.
+    parent_flow: Option<f64>,
+    /// Upper bound of the honest rate, where it is known.
+    honest: Option<f64>,
+}
+
+impl Visit {
+    fn new(place: Place, bets: Bets, flow: f64) -> Self {
+        Self {
+            place,
+            class: None,
+            bets,
+            flow,
+            parent_flow: None,
+            honest: None,
+        }
+    }
+}
+
 impl Engine {
     pub(super) fn on_send(
         &mut self,
@@ -63,7 +90,7 @@ impl Engine {
             return;
         }
         let judged_under = self.judged_under(app, send);
-        let mut attempt = self.new_attempt(judged_under, app, event, send, number, region, cost);
+        let mut attempt = self.new_attempt(judged_under, app, event, send, number);
         let cover = self.cover(&attempt);
         let covered = cover.is_some();
         if let Some((entry, cover)) = cover {
@@ -132,7 +159,6 @@ impl Engine {
         Some(id)
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn new_attempt(
         &mut self,
         tenant: TenantIx,
@@ -140,10 +166,10 @@ impl Engine {
         event: &RoutedEvent,
         send: &RoutedSend,
         number: &NumberRef,
-        region: Region,
-        cost: Micros,
     ) -> Attempt {
         let now = self.now;
+        let region = number.class.region.unwrap_or(Region::WORLD);
+        let cost = self.cost(send, region);
         let known = &mut self.tenants[usize::from(tenant)];
         let before = known.numbers.get(&number.token);
         let verified = before.is_some_and(|before| before.verified);
@@ -317,22 +343,18 @@ impl Engine {
             });
             let bets = Bets::of_range(step.class, step.ceiling, region, &self.tuning);
             let parent = (step.class == 2).then_some(thousand_flow).flatten();
-            self.visit(
-                step.place,
-                Some(step.class),
-                attempt,
-                send,
-                &bounds,
-                bets,
-                flow,
-                parent,
+            let visit = Visit {
+                class: Some(step.class),
+                parent_flow: parent,
                 honest,
-            );
+                ..Visit::new(step.place, bets, flow)
+            };
+            self.visit(&visit, attempt, send, &bounds);
         }
         let wider = attempt.frontier.then(|| attempt.frontier_place());
         for place in wider.into_iter().chain([attempt.region_place()]) {
             let (bets, flow) = self.dues(place, attempt);
-            self.visit(place, None, attempt, send, &bounds, bets, flow, None, None);
+            self.visit(&Visit::new(place, bets, flow), attempt, send, &bounds);
         }
         self.hold(
             attempt,
@@ -356,19 +378,15 @@ impl Engine {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn visit(
-        &mut self,
-        place: Place,
-        class: Option<u8>,
-        attempt: &Attempt,
-        send: &RoutedSend,
-        bounds: &Bounds,
-        bets: Bets,
-        flow: f64,
-        parent_flow: Option<f64>,
-        honest: Option<f64>,
-    ) {
+    fn visit(&mut self, visit: &Visit, attempt: &Attempt, send: &RoutedSend, bounds: &Bounds) {
+        let Visit {
+            place,
+            class,
+            ref bets,
+            flow,
+            parent_flow,
+            honest,
+        } = *visit;
         let (now, tuning) = (self.now, &self.tuning);
         let node = self.trie.touch(place);
         let first = node.evidence.is_none();
@@ -376,7 +394,7 @@ impl Engine {
         let gap = (now - evidence.last) as f64 / SECOND as f64;
         if !first && tuning.enabled.digits {
             let missed = (flow - evidence.flow_seen).max(0.0);
-            evidence.misses(missed, &bets, tuning);
+            evidence.misses(missed, bets, tuning);
         }
         evidence.fade(now, tuning.counter_decay_ms);
         let mut ratios = attribute_ratios(evidence, attempt, bounds, place, tuning);
