@@ -80,6 +80,11 @@ impl Engine {
             .collect()
     }
 
+    /// The same without those who have only just asked and are not silent yet.
+    pub(super) fn ripe_suspects(&self, attempt: &Attempt, since: Millis) -> Vec<Suspect> {
+        self.suspects_of_region(attempt, since, self.now - self.stages.due_ms[RIPE_STAGE - 1])
+    }
+
     /// Honest attempts an hour in a range, from history.
     pub(super) fn honest_rate(&self, tenant: TenantIx, prefix: Prefix, digits: u8) -> f64 {
         let age = self.now - self.tenants[usize::from(tenant)].first;
@@ -217,7 +222,7 @@ impl Engine {
             return false;
         }
         // What else is suspected speaks on.
-        let void = self.void_ranges(attempt, &suspects);
+        let void = self.void_ranges(attempt, since);
         if self.block_all(&void, Aim::Range, place, attempt, effects) {
             return true;
         }
@@ -288,8 +293,7 @@ impl Engine {
             let verified = self.trie.evidence(place).map_or(0, |e| e.since.verified);
             verified == 0 && self.history(place).is_empty()
         };
-        // Who has only just asked is not silent yet.
-        let ripe = self.suspects_of_region(attempt, since, self.now - self.stages.due_ms[RIPE_STAGE - 1]);
+        let ripe = self.ripe_suspects(attempt, since);
         Self::most_of(attempt, &ripe, WIDEN_CLASS_MAX, empty)
     }
 

@@ -56,7 +56,7 @@ impl Engine {
         let now = self.now;
         if let Some(episode) = self.episodes.get_mut(id) {
             episode.level = Level::Block;
-            // A block that rises to a common prefix rests on the evidence of those below.
+            // What was told of once is not told of as less.
             if explanations.iter().all(Explanation::is_refuted) || episode.explanations.is_empty() {
                 episode.explanations = explanations;
             }

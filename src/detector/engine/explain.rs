@@ -23,7 +23,7 @@ impl Engine {
             return;
         };
         episode.evidence = evidence_items;
-        // A block that rises to a common prefix rests on the evidence of those below.
+        // What was told of once is not told of as less.
         if crossing.0 >= crossing.1 || episode.log_e_threshold == 0.0 {
             (episode.log_e_total, episode.log_e_threshold) = crossing;
         }

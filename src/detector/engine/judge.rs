@@ -1,7 +1,7 @@
 //! Silence, second by second, and the test whether a place must be accused.
 
 use super::attempts::{Attempt, AttemptId};
-use super::siege::{LIVED_IN, Scope};
+use super::siege::{AROUND_LIVED_IN, LIVED_IN, Scope};
 use super::{Due, Effect, Engine};
 use crate::detector::baseline::{ceiling_within, region_ceiling};
 use crate::detector::evidence::Evidence;
@@ -15,6 +15,8 @@ use crate::model::{Level, SECOND};
 const PUT_OFF_MS: i64 = 30 * SECOND;
 /// Widest class that accuses on its own; beyond it is only the region.
 pub(super) const ACCUSING_CLASS_MAX: u8 = 5;
+/// Attempts since the change point before which nothing is accused where people live.
+const LIVED_IN_ATTEMPTS: u64 = 4;
 /// Widest range whose people speak for a part of it.
 const AROUND_CLASS_MAX: u8 = 4;
 /// Stage of silence, 32 seconds, before which a single attempt accuses nothing.
@@ -131,6 +133,10 @@ impl Engine {
         if evidence.counters.attempts < self.attempts_needed(place, class, attempt) || !evidence.may_refute(floor) {
             return None;
         }
+        // Three people meet by chance where people live, and some are remembered from before.
+        if evidence.since.attempts < LIVED_IN_ATTEMPTS && class.is_some() && self.is_lived_in_around(place, attempt) {
+            return None;
+        }
         self.settle(place, attempt);
         let evidence = self.trie.evidence(place)?;
         [Level::Block, Level::Alert]
@@ -158,7 +164,7 @@ impl Engine {
     /// Attempts that a place must have seen before it may accuse: where people live, one
     /// more, since three of them meet by chance once in tens of millions of sends.
     pub(super) fn attempts_needed(&self, place: Place, class: Option<u8>, attempt: &Attempt) -> f64 {
-        if class.is_some() && self.history(place).attempts() >= LIVED_IN {
+        if class.is_some() && self.is_lived_in_around(place, attempt) {
             // Those of three hours ago count for less.
             self.tuning.attempts_min + 0.55
         } else if class.is_none() || self.besieged(attempt).is_none() {
@@ -168,6 +174,14 @@ impl Engine {
         } else {
             self.tuning.attempts_min_siege
         }
+    }
+
+    /// Whether people live in a range, or in the ten thousand numbers around it.
+    fn is_lived_in_around(&self, place: Place, attempt: &Attempt) -> bool {
+        let around = attempt.ranges().find(|(m, _)| *m == AROUND_CLASS_MAX);
+        self.history(place).attempts() >= LIVED_IN
+            || (place.class() < Some(AROUND_CLASS_MAX)
+                && around.is_some_and(|(_, range)| self.history(range).attempts() >= AROUND_LIVED_IN))
     }
 
     /// Pays back what went elsewhere since the place was last visited, so that no

@@ -444,7 +444,7 @@ impl Engine {
 
     /// Whether an attempt may teach what is normal: one vote for each device and day,
     /// and none for a source that is refuted.
-    fn is_vote(&self, attempt: &Attempt) -> bool {
+    pub(super) fn is_vote(&self, attempt: &Attempt) -> bool {
         let has_voted = attempt.device.is_some() && attempt.attributes.device;
         !self.tuning.enabled.votes || !(has_voted || attempt.accused.is_some())
     }

@@ -41,7 +41,7 @@ const ONCE_SEEN_ODDS_MAX: f64 = 3.0;
 /// well be people's turn.
 const EMPTY_ODDS: f64 = 1.0;
 const EMPTY_ODDS_FROM: f64 = 2.0;
-const AROUND_LIVED_IN: f64 = 10.0;
+pub(super) const AROUND_LIVED_IN: f64 = 10.0;
 
 /// What an attempt may share with an attack that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

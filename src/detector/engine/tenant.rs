@@ -118,8 +118,8 @@ pub(crate) struct RegionState {
     pub(crate) anchor: Anchor,
     /// Approved attempts from each network operator.
     pub(crate) asns: Memory<u32, u16>,
-    /// Prefixes without numbers, by the number plan, under which somebody was approved.
-    pub(crate) newer: Memory<Prefix, ()>,
+    /// Approvals under prefixes without numbers, by the number plan.
+    pub(crate) newer: Memory<Prefix, u16>,
     ring: VecDeque<RingEntry>,
     ring_first: u64,
 }

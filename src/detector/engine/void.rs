@@ -9,26 +9,28 @@ use std::collections::BTreeMap;
 
 use super::Engine;
 use super::attempts::Attempt;
-use crate::detector::trie::attribution::Suspect;
-use crate::model::Prefix;
+use crate::model::{Millis, Prefix};
 use crate::number_plan::NumberPlan;
 
-/// Suspects without a number that a region needs, and one prefix of them.
+/// Suspects without a number, silent for long, that a region needs, and one prefix of them.
 const TOTAL_MIN: f64 = 5.0;
 const PREFIX_MIN: u32 = 2;
-/// Upper bound of the share of mistyped numbers among people who do not verify, and how
-/// many times it must be exceeded.
+/// Share of mistyped numbers among people who do not verify, and how many times it must
+/// be exceeded.
 const MISTYPED: f64 = 0.02;
 const EXCESS: f64 = 6.0;
+/// Approvals that show that a prefix has numbers after all.
+const NEWER_MIN: u16 = 2;
 
 impl Engine {
-    /// The prefixes without numbers over which the suspects of a refuted region are
-    /// scattered, if they are more than people mistype.
-    pub(super) fn void_ranges(&self, attempt: &Attempt, suspects: &[Suspect]) -> Vec<Prefix> {
+    /// The prefixes without numbers over which the suspects of a refuted region since
+    /// `since` are scattered, if they are more than people mistype.
+    pub(super) fn void_ranges(&self, attempt: &Attempt, since: Millis) -> Vec<Prefix> {
         // Without verification nothing tells numbers that are newer than the plan.
-        if attempt.is_apart() {
+        if attempt.is_apart() || !self.apps[attempt.app as usize].verifies() {
             return Vec::new();
         }
+        let suspects = self.ripe_suspects(attempt, since);
         let plan = NumberPlan::shared();
         let mut counts: BTreeMap<Prefix, u32> = BTreeMap::new();
         for void in suspects.iter().filter_map(|s| plan.void_prefix(s.block)) {
@@ -42,7 +44,7 @@ impl Engine {
             return Vec::new();
         }
         let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region);
-        counts.retain(|void, _| region.is_none_or(|r| r.newer.get(void).is_none()));
+        counts.retain(|void, _| region.is_none_or(|r| r.newer.get(void).is_none_or(|n| n < NEWER_MIN)));
         if !is_excess(&counts) {
             return Vec::new();
         }
@@ -52,12 +54,13 @@ impl Engine {
 
     /// Who is approved shows that a range has numbers, whatever the plan says.
     pub(super) fn note_newer(&mut self, attempt: &Attempt) {
-        if !attempt.attributes.invalid {
+        if !attempt.attributes.invalid || !self.is_vote(attempt) {
             return;
         }
         if let Some(void) = NumberPlan::shared().void_prefix(attempt.block) {
             let tenant = &mut self.tenants[usize::from(attempt.tenant)];
-            tenant.region(attempt.region, &self.hasher).newer.put(void, ());
+            let newer = &mut tenant.region(attempt.region, &self.hasher).newer;
+            newer.put(void, newer.get(&void).unwrap_or(0).saturating_add(1));
         }
     }
 }

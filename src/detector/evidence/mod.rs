@@ -382,9 +382,11 @@ impl Evidence {
             && !self.is_machine_like()
     }
 
-    /// Whether at least half of those who had the time to verify did so.
+    /// Whether at least half of those who had the time to verify did so, and not as
+    /// machines do.
     pub(crate) fn do_most_verify(&self) -> bool {
-        self.since.verified > 0 && self.since.verified as f64 >= 0.5 * self.since.ripe
+        let since = &self.since;
+        since.verified > 0 && since.verified as f64 >= 0.5 * since.ripe && !self.is_machine_like()
     }
 
     /// Whether the approvals that came are those of machines.

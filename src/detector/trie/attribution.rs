@@ -3,7 +3,7 @@
 //! Pure functions over the late suspects of a region: attempts that stayed
 //! unverified and lie in no block.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Prefix;
 
@@ -70,8 +70,8 @@ pub(crate) fn narrow(
 }
 
 /// The prefixes among numbers of `digits` digits, in the narrowest class up to
-/// `class_max`, that hold three suspects or more, that `is_meant` names, and that
-/// together hold at least a part `share` of all suspects, of whatever length.
+/// `class_max`, that hold three suspects or more and that `is_meant` names, where
+/// together they hold at least a part `share` of all suspects, both of every length.
 pub(crate) fn most_of(
     suspects: &[Suspect],
     digits: u8,
@@ -80,13 +80,16 @@ pub(crate) fn most_of(
     is_meant: impl Fn(Prefix, u32) -> bool,
 ) -> Option<Vec<Prefix>> {
     (super::CLASS_MIN..=class_max).find_map(|class| {
-        let named: Vec<(Prefix, u32)> = count_by_prefix(suspects, digits, class)
-            .into_iter()
+        let counts = count_by_prefix(suspects, digits, class).into_iter();
+        let named: BTreeSet<Prefix> = counts
             .filter(|(prefix, count)| *count >= SUSPECTS_MIN && is_meant(*prefix, *count))
+            .map(|(prefix, _)| prefix)
             .collect();
-        let covered: u32 = named.iter().map(|(_, count)| count).sum();
-        let is_most = f64::from(covered) >= share * suspects.len() as f64;
-        is_most.then(|| named.into_iter().map(|(prefix, _)| prefix).collect())
+        let len = usize::from(digits - class);
+        let is_covered = |s: &&Suspect| s.block.len() >= len && named.contains(&s.block.truncated(len));
+        let covered = suspects.iter().filter(is_covered).count();
+        let is_most = covered as f64 >= share * suspects.len() as f64;
+        is_most.then(|| named.into_iter().collect())
     })
 }
 
@@ -124,6 +127,17 @@ mod tests {
         let others: Vec<u64> = (0..40).map(|i| 2_010_000_000 + i * 250).collect();
         all.extend(suspects(&others));
         assert_eq!(most(&all), None);
+    }
+
+    #[test]
+    fn numbers_of_two_lengths_under_one_prefix_are_held_by_it() {
+        let mut all = suspects(&[628_123_456; 10]);
+        let prefix = Prefix::from_digits(6_281_234).unwrap();
+        for suspect in &mut all[..5] {
+            suspect.digits = 11;
+        }
+        let most = |digits, class| most_of(&all, digits, class, 0.7, |p, _| prefix.covers(p));
+        assert!(most(11, 4).is_some() && most(12, 4).is_some());
     }
 
     #[test]
