@@ -216,7 +216,7 @@ impl Engine {
             open_digits: class,
             safe_entry: self.safe_entry_at(place, attempt).map(|entry| entry.to_string()),
             accuses: class.map_or(self.tuning.enabled.country, |m| m <= ACCUSING_CLASS_MAX),
-            mature: seen.is_some_and(|e| e.counters.attempts >= self.attempts_needed(place, class, attempt)),
+            mature: seen.is_some_and(|e| self.has_seen_enough(place, class, attempt, e)),
             history: six(self.history(place).attempts()),
             honest_per_hour: six(honest_per_hour),
             honest_share_max: six(self.dues(place, attempt).0.plain.ceiling),

@@ -130,11 +130,7 @@ impl Engine {
     fn refuted(&mut self, place: Place, class: Option<u8>, attempt: &Attempt) -> Option<Level> {
         let floor = libm::exp(self.tuning.floor_alert);
         let evidence = self.trie.evidence(place)?;
-        if evidence.counters.attempts < self.attempts_needed(place, class, attempt) || !evidence.may_refute(floor) {
-            return None;
-        }
-        // Three people meet by chance where people live, and some are remembered from before.
-        if evidence.since.attempts < LIVED_IN_ATTEMPTS && class.is_some() && self.is_lived_in_around(place, attempt) {
+        if !evidence.may_refute(floor) || !self.has_seen_enough(place, class, attempt, evidence) {
             return None;
         }
         self.settle(place, attempt);
@@ -161,18 +157,27 @@ impl Engine {
         evidence.is_peopled() || (evidence.do_most_verify() && around.any(|(_, range)| is_theirs(range)))
     }
 
-    /// Attempts that a place must have seen before it may accuse: where people live, one
-    /// more, since three of them meet by chance once in tens of millions of sends.
-    pub(super) fn attempts_needed(&self, place: Place, class: Option<u8>, attempt: &Attempt) -> f64 {
+    /// Whether a place has seen as many attempts as it must have before it may accuse: where
+    /// people live, one more, since three of them meet by chance once in tens of millions of
+    /// sends.
+    pub(super) fn has_seen_enough(
+        &self,
+        place: Place,
+        class: Option<u8>,
+        attempt: &Attempt,
+        evidence: &Evidence,
+    ) -> bool {
+        let remembered = evidence.counters.attempts;
         if class.is_some() && self.is_lived_in_around(place, attempt) {
-            // Those of three hours ago count for less.
-            self.tuning.attempts_min + 0.55
+            // Those of three hours ago count for less, and those from before the change point
+            // not at all.
+            remembered >= self.tuning.attempts_min + 0.55 && evidence.since.attempts >= LIVED_IN_ATTEMPTS
         } else if class.is_none() || self.besieged(attempt).is_none() {
-            self.tuning.attempts_min
+            remembered >= self.tuning.attempts_min
         } else if attempt.stage < SINGLE_STAGE {
-            self.tuning.attempts_min_siege.max(1.5)
+            remembered >= self.tuning.attempts_min_siege.max(1.5)
         } else {
-            self.tuning.attempts_min_siege
+            remembered >= self.tuning.attempts_min_siege
         }
     }
 
