@@ -57,3 +57,63 @@ fn people_around_a_range_speak_for_its_parts() {
     assert!(blocked.is_empty(), "{blocked:?}");
     assert!(!staff(200, 0..20).is_empty(), "after the first sixty nobody verifies");
 }
+
+/// Approvals after always the same time, right at the first try.
+#[test]
+fn machines_do_not_speak_for_the_parts_of_a_range() {
+    let told = |delay: fn(&mut World) -> i64| {
+        let mut world = World::honest(3);
+        for i in 0..160 {
+            let client = world.local(40_765_873_000 + 5 * i, "RO", 7_030, 0x51_0000);
+            let at = ATTACK + 100 * SECOND * i as i64;
+            world.ask(at, &client);
+            if i < 60 || !(3..6).contains(&(i % 20)) {
+                let after = delay(&mut world) * SECOND;
+                world.approve(at + after, &client);
+            }
+        }
+        world.told().blocked()
+    };
+    let people = told(|world| 8 + world.dice.below(40) as i64);
+    assert!(people.is_empty(), "{people:?}");
+    assert!(!told(|_| 3).is_empty(), "three seconds, each of them");
+}
+
+/// Ranges of eight operators in seven countries, and how many digits are open in each.
+const ELSEWHERE: [(u64, u32); 8] = [
+    (99_890_123, 4),
+    (99_893_555, 4),
+    (88_017_123, 5),
+    (92_300_123, 4),
+    (62_811_123, 4),
+    (23_480_312, 5),
+    (21_261_234, 4),
+    (38_050_123, 4),
+];
+
+/// Whether a customer's hundred is blocked who asks once and then again `resends` times,
+/// one every 20 seconds, after attacks elsewhere.
+fn is_impatience_blocked(resends: i64, attacks: &[(u64, u32)]) -> bool {
+    let mut world = World::honest(3);
+    for (i, (prefix, open)) in attacks.iter().enumerate() {
+        world.attack(ATTACK - HOUR + 300 * SECOND * i as i64, 40, *prefix, *open, 2);
+    }
+    let customer = world.local(LIVED_IN * 1_000 + 500, "DE", 7_020, 0x50_0000);
+    for i in 0..=resends {
+        world.ask(ATTACK + 20 * SECOND * i, &customer);
+    }
+    let blocked = world.told().blocked();
+    let (own, others): (Vec<_>, Vec<_>) = blocked.into_iter().partition(|prefix| prefix.starts_with("+49"));
+    assert!(others.len() >= attacks.len(), "{others:?}");
+    !own.is_empty()
+}
+
+#[test]
+fn attacks_elsewhere_make_nobody_less_patient() {
+    let enough = (1..40).find(|resends| is_impatience_blocked(*resends, &[])).unwrap();
+    assert!(is_impatience_blocked(enough, &ELSEWHERE));
+    assert!(
+        !is_impatience_blocked(enough - 1, &ELSEWHERE),
+        "{enough} resends, less one"
+    );
+}

@@ -188,6 +188,13 @@ impl World {
         self.events.push((at, order, What::Event(Box::new(event))));
     }
 
+    /// Leaves out all that anybody verified so far.
+    pub(crate) fn drop_verifications(&mut self) {
+        let is_verification =
+            |what: &What| matches!(what, What::Event(event) if matches!(event.body, EventBody::Verification(_)));
+        self.events.retain(|(.., what)| !is_verification(what));
+    }
+
     /// A safe-list entry for all apps, until it is taken off.
     pub(crate) fn safelist(&mut self, at: Millis, prefix: &str) {
         let order = self.events.len() as u64;

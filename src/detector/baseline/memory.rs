@@ -51,6 +51,14 @@ impl<K: Eq + Hash + Copy, V: Copy> Memory<K, V> {
     }
 }
 
+impl<K: Eq + Hash + Copy> Memory<K, u16> {
+    /// One more of `key`.
+    pub(crate) fn count(&mut self, key: K) {
+        let before = self.get(&key).unwrap_or_default();
+        self.put(key, before.saturating_add(1));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +73,15 @@ mod tests {
         }
         assert_eq!(memory.get(&0), Some(7));
         assert_eq!(memory.get(&5), None);
+    }
+
+    #[test]
+    fn counts_go_on_from_what_is_remembered_and_stop_at_the_end() {
+        let mut memory: Memory<u32, u16> = Memory::new(4, crate::detector::Keyed::with_seeds(1, 2, 3, 4));
+        memory.count(1);
+        memory.count(1);
+        memory.put(2, u16::MAX);
+        memory.count(2);
+        assert_eq!((memory.get(&1), memory.get(&2)), (Some(2), Some(u16::MAX)));
     }
 }

@@ -157,8 +157,7 @@ impl Engine {
 
     /// Whether nobody was ever seen in a range before, and it is not people who come now.
     fn is_empty(&self, range: Place) -> bool {
-        let is_peopled = self.trie.evidence(range).is_some_and(Evidence::is_peopled);
-        self.history(range).is_empty() && !is_peopled
+        self.history(range).is_empty() && !self.do_people_verify(range)
     }
 
     /// Blocking the first hundred alone starves its parent of evidence while the
@@ -188,7 +187,7 @@ impl Engine {
             let lonely = self.honest_rate(attempt.tenant, wider, attempt.digits)
                 < EMPTY.max(0.03 * libm::exp10(f64::from(q) - 4.0))
                 && self.history(place).attempts() < 2.0
-                && !self.trie.evidence(place).is_some_and(Evidence::is_peopled);
+                && !self.do_people_verify(place);
             let filled = self.is_filled(&suspects, attempt.tenant, wider, attempt.digits);
             if x >= held + 2.0 && x >= 1.3 * held && filled && lonely {
                 (best, best_class, held) = (wider, q, x);

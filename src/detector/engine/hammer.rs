@@ -90,7 +90,8 @@ impl Engine {
     }
 
     /// The lines that one number must cross: an attack elsewhere makes nobody less
-    /// patient, and lowers none of them; and neither a launch nor an enrolment makes anybody ask again.
+    /// patient, and lowers none of them; neither a launch nor an enrolment makes
+    /// anybody ask again.
     pub(super) fn hammer_lines(&self) -> Lines {
         let (log_a, floor) = self.line_of(Level::Block);
         let mut lines = lines(log_a, 0.0, floor, |_| None, true, &self.tuning);

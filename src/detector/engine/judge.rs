@@ -144,17 +144,20 @@ impl Engine {
     /// Whether people come to a place: nearly all of them verify, or nearly all in a range
     /// around it do and most in it.
     fn is_peopled(&self, place: Place, attempt: &Attempt) -> bool {
-        let Some(evidence) = self.trie.evidence(place) else {
-            return false;
-        };
-        let Some(class) = place.class() else {
-            return evidence.is_peopled();
-        };
+        if self.do_people_verify(place) {
+            return true;
+        }
+        let Some(class) = place.class() else { return false };
         let mut around = attempt
             .ranges()
             .filter(|(m, _)| (class + 1..=AROUND_CLASS_MAX).contains(m));
-        let is_theirs = |range| self.trie.evidence(range).is_some_and(Evidence::is_peopled);
-        evidence.is_peopled() || (evidence.do_most_verify() && around.any(|(_, range)| is_theirs(range)))
+        self.trie.evidence(place).is_some_and(Evidence::do_most_verify)
+            && around.any(|(_, range)| self.do_people_verify(range))
+    }
+
+    /// Whether nearly all who came to a place since its change point verify, as people do.
+    pub(super) fn do_people_verify(&self, place: Place) -> bool {
+        self.trie.evidence(place).is_some_and(Evidence::is_peopled)
     }
 
     /// Whether a place has seen as many attempts as it must have before it may accuse: where

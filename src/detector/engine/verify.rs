@@ -139,9 +139,7 @@ impl Engine {
             tenant.region(attempt.region, &self.hasher).device.observe(has.device);
         }
         if let Some(asn) = attempt.asn {
-            let asns = &mut tenant.region(attempt.region, &self.hasher).asns;
-            let count = asns.get(&asn).unwrap_or(0);
-            asns.put(asn, count.saturating_add(1));
+            tenant.region(attempt.region, &self.hasher).asns.count(asn);
         }
         self.note_newer(attempt);
     }

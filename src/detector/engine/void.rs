@@ -59,8 +59,7 @@ impl Engine {
         }
         if let Some(void) = NumberPlan::shared().void_prefix(attempt.block) {
             let tenant = &mut self.tenants[usize::from(attempt.tenant)];
-            let newer = &mut tenant.region(attempt.region, &self.hasher).newer;
-            newer.put(void, newer.get(&void).unwrap_or(0).saturating_add(1));
+            tenant.region(attempt.region, &self.hasher).newer.count(void);
         }
     }
 }

@@ -9,6 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::detector::baseline::kept;
 use crate::detector::evidence::Null;
 use crate::model::{MINUTE, Millis};
 
@@ -32,9 +33,8 @@ pub(crate) struct Hammer {
 impl Hammer {
     /// One more send while the number is pending.
     pub(crate) fn strike(&mut self, now: Millis) {
-        let gap = (now - self.at).max(0) as f64;
         let worth = NATS[(self.resends as usize).min(NATS.len() - 1)];
-        self.nats = self.nats * libm::exp(-gap / FADE_MS) + worth;
+        self.nats = self.nats * kept(self.at, now, FADE_MS) + worth;
         self.resends += 1;
         self.at = now;
     }
