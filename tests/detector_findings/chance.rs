@@ -1,8 +1,9 @@
 //! What chance makes of honest people, and what it does not.
 
+use pumpwatch::detector::{Policy, Tuning};
 use pumpwatch::model::{HOUR, SECOND};
 
-use crate::world::{ATTACK, World};
+use crate::world::{ATTACK, World, enforcing};
 
 /// A thousand numbers of a German operator, in which customers live.
 const LIVED_IN: u64 = 4_915_112_345;
@@ -116,4 +117,33 @@ fn attacks_elsewhere_make_nobody_less_patient() {
         !is_impatience_blocked(enough - 1, &ELSEWHERE),
         "{enough} resends, less one"
     );
+}
+
+/// How many of twenty ranges of one country are blocked after two robots asked for a
+/// number of each, in a state of at most `bytes`.
+fn blocked_of_twenty(bytes: u64) -> usize {
+    let mut world = World::honest(3);
+    let range = |i: u64| 491_520_001 + 417 * (i % 20);
+    for i in 0..40 {
+        let robot = world.robot(range(i) * 10_000 + 167 * i);
+        world.ask(ATTACK + 20 * SECOND * i as i64, &robot);
+    }
+    let policy = Policy {
+        state_bytes_max: bytes,
+        ..enforcing()
+    };
+    let blocked = world.folded(&policy, Tuning::default()).1.blocked();
+    let is_blocked = |i: &u64| {
+        blocked
+            .iter()
+            .any(|prefix| format!("+{}", range(*i)).starts_with(prefix))
+    };
+    (0..20).filter(is_blocked).count()
+}
+
+#[test]
+fn a_state_that_is_full_sees_a_campaign_over_many_ranges_as_soon() {
+    let with_room = blocked_of_twenty(Policy::default().state_bytes_max);
+    let full = blocked_of_twenty(1 << 20);
+    assert!(with_room >= 10 && full >= with_room, "{full}, {with_room} with room");
 }

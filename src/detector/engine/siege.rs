@@ -177,6 +177,14 @@ impl Engine {
         scope.filter(|scope| !app.verifies() || self.is_witnessed(attempt, *scope))
     }
 
+    /// Whether enough is held against an attempt's region that its ranges must be told apart.
+    pub(super) fn is_region_suspected(&self, attempt: &Attempt) -> bool {
+        let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region);
+        let evidence = self.trie.evidence(attempt.region_place());
+        region.is_some_and(|known| known.siege.is_on(self.now))
+            || evidence.is_some_and(|e| e.may_refute(libm::exp(self.tuning.floor_alert)))
+    }
+
     /// Whether the feed of verifications was alive while the evidence against a scope
     /// came together, and is.
     pub(super) fn is_witnessed(&self, attempt: &Attempt, scope: Scope) -> bool {
