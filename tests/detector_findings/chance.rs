@@ -147,3 +147,27 @@ fn a_state_that_is_full_sees_a_campaign_over_many_ranges_as_soon() {
     let full = blocked_of_twenty(1 << 20);
     assert!(with_room >= 10 && full >= with_room, "{full}, {with_room} with room");
 }
+
+/// A campaign over three ranges of one operator, and beside it `people` customers who
+/// asked, three times in all, for codes that they never typed in: what is blocked where
+/// they live.
+fn beside_a_campaign(people: u64) -> Vec<String> {
+    let mut world = World::honest(3);
+    for i in 0..120 {
+        let robot = world.robot((4_915_200_000 + 13 * (i % 3)) * 1_000 + 8 * i);
+        world.ask(ATTACK + 30 * SECOND * i as i64, &robot);
+    }
+    for i in 0..3 {
+        let customer = world.local(4_915_200_090_500 + 37 * (i % people), "DE", 7_020, 0x50_0000);
+        world.ask(ATTACK + 600 * SECOND * (i + 2) as i64, &customer);
+    }
+    let mut blocked = world.told().blocked();
+    blocked.retain(|prefix| "+4915200090500".starts_with(prefix));
+    blocked
+}
+
+#[test]
+fn one_who_asks_again_and_again_is_not_three() {
+    assert!(!beside_a_campaign(3).is_empty(), "three people");
+    assert!(beside_a_campaign(1).is_empty(), "one: {:?}", beside_a_campaign(1));
+}

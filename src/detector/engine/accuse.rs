@@ -57,7 +57,7 @@ const FILLED_CLASS_MIN: u8 = 4;
 
 impl Engine {
     /// Unverified attempts of the attempt's region since `since` that lie in no
-    /// block, among numbers of the same length.
+    /// block, among numbers of the same length. Who asks again later is one, not two.
     pub(super) fn suspects(&self, attempt: &Attempt, since: Millis) -> Vec<Suspect> {
         let mut suspects = self.suspects_of_region(attempt, since, self.now);
         suspects.retain(|s| s.digits == attempt.digits);
@@ -72,7 +72,7 @@ impl Engine {
         region
             .latest()
             .take_while(|e| e.at >= since)
-            .filter(|e| e.at <= until && !e.verified && !e.covered)
+            .filter(|e| e.at <= until && !e.verified && !e.covered && !e.repeat)
             .map(|e| Suspect {
                 block: e.block,
                 digits: e.digits,

@@ -472,6 +472,7 @@ impl Engine {
             attempt: 0,
             verified: false,
             covered: covered || !attempt.free,
+            repeat: attempt.repeat,
             counted: false,
             sends: 1,
             cost: attempt.cost,

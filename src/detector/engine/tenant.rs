@@ -133,6 +133,8 @@ pub(crate) struct RingEntry {
     pub(crate) attempt: AttemptId,
     pub(crate) verified: bool,
     pub(crate) covered: bool,
+    /// Whether its number was sent to before, within a day.
+    pub(crate) repeat: bool,
     /// Whether the open finding about the region has counted it.
     pub(crate) counted: bool,
     /// Its messages, and what they cost.

@@ -28,7 +28,7 @@ use super::{State, Tuning};
 
 const MAGIC: [u8; 8] = *b"PUMPSNAP";
 /// Raised whenever the types of the state change.
-const FORMAT: u8 = 5;
+const FORMAT: u8 = 6;
 const CHECKSUM_BYTES: usize = 32;
 
 /// What a snapshot is of.
