@@ -263,7 +263,7 @@ impl Engine {
         // An attack's ranges are worth more than whatever was seen once elsewhere.
         let is_wanted = self.is_region_suspected(attempt);
         for (class, place) in attempt.ranges().rev() {
-            if !is_wanted && !self.trie.admits(place, steps.last().map(|s| s.place), self.now) {
+            if !is_wanted && !self.trie.admits(place, steps.last().map(|s| s.place)) {
                 break;
             }
             let history = self.trie.touch(place).history;

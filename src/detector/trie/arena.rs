@@ -3,10 +3,10 @@
 //! *Admission* is that of hierarchical heavy hitters (Cormode, Korn, Muthukrishnan and
 //! Srivastava, 2003; Mitzenmacher, Steinke and Thaler, 2012): with room for m nodes a
 //! range is opened below a heavy one only, and heavy is what has more than its part N/m
-//! of the N visits that are remembered. While there is room that is every range, and also
-//! while what would have to go has not been seen for an hour: then it is worth less. In a
-//! flood of distinct destinations it is one that was visited before, so that each opens one
-//! node and not five. (Below a suspected region the caller opens all of them.)
+//! of the N visits that are remembered. While there is room that is every range; once
+//! there is none it is one that was visited before, so that a flood of distinct
+//! destinations opens one node each and not five. (Below a suspected region the caller
+//! opens all of them.)
 //!
 //! *Eviction* is segmented LRU (Karedla, Love and Wherry, 1994): what was seen twice, is
 //! lived in or holds evidence is protected; what was seen once goes first, and after it
@@ -20,15 +20,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::Place;
 use crate::detector::baseline::History;
 use crate::detector::evidence::Evidence;
-use crate::model::{HOUR, Millis};
 
 const NONE: u32 = u32::MAX;
 /// Part of the room that is never protected, so that no place is kept for ever for what it
 /// once was while new ones displace each other.
 const PROBATION_PART: usize = 5;
-/// What was seen within this time is not given up for the ranges below one seen for the
-/// first time.
-const SPARED_MS: i64 = HOUR;
 
 /// One place with what is normal there and what speaks against it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -147,22 +143,16 @@ impl Trie {
         (known.is_some(), &mut self.nodes[id as usize])
     }
 
-    /// Whether a place may be opened: it is there, there is room, what would have to go has
-    /// not been seen for long, or the place around it was visited before.
-    pub(crate) fn admits(&self, place: Place, around: Option<Place>, now: Millis) -> bool {
+    /// Whether a place may be opened: it is there, there is room, or the place around it
+    /// was visited before.
+    pub(crate) fn admits(&self, place: Place, around: Option<Place>) -> bool {
         self.nodes.len() < self.nodes_max
             || self.index.contains_key(&place)
-            || self.is_next_to_go_stale(now)
             || around.is_none_or(|around| {
                 self.get(around).is_some_and(|node| {
                     node.history.attempts() > 0.0 || node.evidence.as_ref().is_some_and(|e| e.visits > 0.0)
                 })
             })
-    }
-
-    fn is_next_to_go_stale(&self, now: Millis) -> bool {
-        let next = self.nodes.get(self.probation.head as usize);
-        next.is_some_and(|node| node.evidence.as_ref().is_none_or(|e| now - e.last >= SPARED_MS))
     }
 
     /// How many nodes there are.
@@ -330,24 +320,21 @@ mod tests {
     }
 
     #[test]
-    fn once_full_ranges_open_below_heavy_ones_or_for_what_is_stale() {
-        let start = Millis(0);
+    fn once_full_ranges_open_below_heavy_ones_only() {
         let mut trie = Trie::new(64, crate::detector::Keyed::with_seeds(1, 2, 3, 4));
-        assert!(trie.admits(place(1), Some(place(2)), start), "there is room");
+        assert!(trie.admits(place(1), Some(place(2))), "there is room");
         for n in 0..64 {
-            trie.touch(place(n)).evidence = Some(Box::new(Evidence::new(start)));
+            trie.touch(place(n));
         }
         assert!(
-            trie.admits(place(3), None, start) && trie.admits(place(1_000), None, start),
+            trie.admits(place(3), None) && trie.admits(place(1_000), None),
             "known, or the widest"
         );
-        assert!(!trie.admits(place(1_000), Some(place(3)), start), "seen once");
-        assert!(
-            trie.admits(place(1_000), Some(place(3)), start + SPARED_MS),
-            "others were not seen for an hour"
-        );
-        trie.evidence_mut(place(3)).unwrap().visits = 1.0;
-        assert!(trie.admits(place(1_000), Some(place(3)), start), "seen again");
+        assert!(!trie.admits(place(1_000), Some(place(3))), "seen once");
+        let mut evidence = Evidence::new(crate::model::Millis(0));
+        evidence.visits = 1.0;
+        trie.touch(place(3)).evidence = Some(Box::new(evidence));
+        assert!(trie.admits(place(1_000), Some(place(3))), "seen again");
     }
 
     #[test]
