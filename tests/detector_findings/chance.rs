@@ -37,47 +37,41 @@ fn three_customers_may_meet_in_a_range_where_people_live() {
 
 /// A company's staff of `count`, twenty of each hundred of its thousand, one every 100
 /// seconds from home; after the first sixty, those whose place among their twenty is
-/// `silent` do not verify.
-fn staff(count: u64, silent: std::ops::Range<u64>) -> Vec<String> {
+/// `silent` do not verify, the others after `delay` seconds.
+fn staff(count: u64, silent: std::ops::Range<u64>, delay: fn(&mut World) -> i64) -> Vec<String> {
     let mut world = World::honest(3);
     for i in 0..count {
         let colleague = world.local(40_765_873_000 + 5 * i, "RO", 7_030, 0x51_0000);
         let at = ATTACK + 100 * SECOND * i as i64;
         world.ask(at, &colleague);
         if i < 60 || !silent.contains(&(i % 20)) {
-            let after = (8 + world.dice.below(40) as i64) * SECOND;
+            let after = delay(&mut world) * SECOND;
             world.approve(at + after, &colleague);
         }
     }
     world.told().blocked()
 }
 
-#[test]
-fn people_around_a_range_speak_for_its_parts() {
-    let blocked = staff(200, 3..6);
-    assert!(blocked.is_empty(), "{blocked:?}");
-    assert!(!staff(200, 0..20).is_empty(), "after the first sixty nobody verifies");
+/// How long people take.
+fn as_people(world: &mut World) -> i64 {
+    8 + world.dice.below(40) as i64
 }
 
-/// Approvals after always the same time, right at the first try.
+#[test]
+fn people_around_a_range_speak_for_its_parts() {
+    let blocked = staff(200, 3..6, as_people);
+    assert!(blocked.is_empty(), "{blocked:?}");
+    assert!(
+        !staff(200, 0..20, as_people).is_empty(),
+        "after the first sixty nobody verifies"
+    );
+}
+
 #[test]
 fn machines_do_not_speak_for_the_parts_of_a_range() {
-    let told = |delay: fn(&mut World) -> i64| {
-        let mut world = World::honest(3);
-        for i in 0..160 {
-            let client = world.local(40_765_873_000 + 5 * i, "RO", 7_030, 0x51_0000);
-            let at = ATTACK + 100 * SECOND * i as i64;
-            world.ask(at, &client);
-            if i < 60 || !(3..6).contains(&(i % 20)) {
-                let after = delay(&mut world) * SECOND;
-                world.approve(at + after, &client);
-            }
-        }
-        world.told().blocked()
-    };
-    let people = told(|world| 8 + world.dice.below(40) as i64);
+    let people = staff(160, 3..6, as_people);
     assert!(people.is_empty(), "{people:?}");
-    assert!(!told(|_| 3).is_empty(), "three seconds, each of them");
+    assert!(!staff(160, 3..6, |_| 3).is_empty(), "three seconds, each of them");
 }
 
 /// Ranges of eight operators in seven countries, and how many digits are open in each.

@@ -260,10 +260,9 @@ impl Engine {
     /// has `region` attempts in history.
     fn steps(&mut self, attempt: &Attempt, region: f64) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::with_capacity(5);
-        // An attack's ranges are worth more than whatever was seen once elsewhere.
-        let is_wanted = self.is_region_suspected(attempt);
         for (class, place) in attempt.ranges().rev() {
-            if !is_wanted && !self.trie.admits(place, steps.last().map(|s| s.place)) {
+            // An attack's ranges are worth more than whatever was seen once elsewhere.
+            if !self.trie.admits(place, steps.last().map(|s| s.place)) && !self.is_region_suspected(attempt) {
                 break;
             }
             let history = self.trie.touch(place).history;
