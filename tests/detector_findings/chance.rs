@@ -1,9 +1,9 @@
 //! What chance makes of honest people, and what it does not.
 
 use pumpwatch::detector::{Policy, Tuning};
-use pumpwatch::model::{HOUR, SECOND};
+use pumpwatch::model::{EventBody, HOUR, SECOND, Send};
 
-use crate::world::{ATTACK, World, enforcing};
+use crate::world::{ATTACK, Told, World, enforcing};
 
 /// A thousand numbers of a German operator, in which customers live.
 const LIVED_IN: u64 = 4_915_112_345;
@@ -167,4 +167,33 @@ fn beside_a_campaign(people: u64) -> Vec<String> {
 fn one_who_asks_again_and_again_is_not_three() {
     assert!(!beside_a_campaign(3).is_empty(), "three people");
     assert!(beside_a_campaign(1).is_empty(), "one: {:?}", beside_a_campaign(1));
+}
+
+/// A staff of 400 is enrolled, through a system that tells of no client: what the detector
+/// says of it, if verifications are `late`.
+fn enrolled_by_a_system(late: bool) -> Told {
+    let mut world = World::honest(3);
+    let mut at = ATTACK;
+    for i in 0..400 {
+        at = at + (1 + world.dice.below(16) as i64) * SECOND;
+        let number = 4_915_140_562_000 + i + world.dice.below(3);
+        let colleague = world.local(number, "DE", 7_020, 0x50_0000);
+        world.put(at, number, "otp", EventBody::Send(Send::default()));
+        if i % 4 > 0 {
+            let after = as_people(&mut world) * SECOND;
+            world.approve(at + after, &colleague);
+        }
+    }
+    if late {
+        world.delay_verifications(ATTACK - HOUR, ATTACK + 2 * HOUR);
+    }
+    world.told()
+}
+
+#[test]
+fn one_staff_does_not_speak_for_its_country() {
+    let told = enrolled_by_a_system(false);
+    assert!(told.attacks().is_empty(), "{:?}", told.attacks()[0]);
+    let blocked = enrolled_by_a_system(true).blocked();
+    assert!(blocked.is_empty(), "verifications are late: {blocked:?}");
 }

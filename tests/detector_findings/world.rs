@@ -195,6 +195,17 @@ impl World {
         self.events.retain(|(.., what)| !is_verification(what));
     }
 
+    /// Verifications of `from..until` come when that is over.
+    pub(crate) fn delay_verifications(&mut self, from: Millis, until: Millis) {
+        for (at, _, what) in &mut self.events {
+            let is_verification =
+                matches!(what, What::Event(event) if matches!(event.body, EventBody::Verification(_)));
+            if is_verification && (from..until).contains(at) {
+                *at = until;
+            }
+        }
+    }
+
     /// A safe-list entry for all apps, until it is taken off.
     pub(crate) fn safelist(&mut self, at: Millis, prefix: &str) {
         let order = self.events.len() as u64;

@@ -2,7 +2,6 @@
 
 use super::attempts::{AppIx, Attempt, AttemptId, Attributes};
 use super::bounds::{Bounds, attribute_ratios};
-use super::judge::ACCUSING_CLASS_MAX;
 use super::prices;
 use super::tenant::{Known, RingEntry, Untold};
 use super::{Due, Effect, Engine};
@@ -10,7 +9,7 @@ use crate::detector::baseline::{
     HeldCounts, History, ceiling_within, conversion_lower_bound, honest_per_hour, relative_conversion,
 };
 use crate::detector::evidence::digits::Bets;
-use crate::detector::evidence::{Evidence, launch, volume};
+use crate::detector::evidence::{Evidence, Ratios, launch, volume};
 use crate::detector::order::Order;
 use crate::detector::trie::{Place, TenantIx};
 use crate::model::log::{NumberRef, RoutedEvent, RoutedSend};
@@ -24,20 +23,19 @@ const ASN_HISTORY_MIN: f64 = 60.0;
 const ASN_FAMILIAR: u16 = 2;
 /// Age of a tenant from which its rates can be told from growth.
 const RATE_MATURE_MS: i64 = 3 * DAY;
-/// Ranges that may belong to a region's frontier, the history that the region needs,
-/// and the attempts in the last hours that make the next one a return.
-const FRONTIER_CLASSES: [u8; 2] = [3, 4];
-const FRONTIER_HISTORY_MIN: f64 = 200.0;
-const FRONTIER_RECENT: f64 = 0.3;
+/// Attempts to a thousand numbers, as they fade, whose attributes speak against the region
+/// too. What is told of a region must come from all over it: the next ones have in common
+/// what one staff, or one range, has, and that is judged where it is.
+const WITNESSES_OF_THOUSAND: f64 = 3.0;
 /// Widest class whose rate is compared with a launch's or an enrolment's.
 const RATE_CLASS_MAX: u8 = 4;
 
 /// One place on the way from the region to the block, with its honest ceiling.
-struct Step {
-    place: Place,
-    class: u8,
-    ceiling: f64,
-    history: History,
+pub(super) struct Step {
+    pub(super) place: Place,
+    pub(super) class: u8,
+    pub(super) ceiling: f64,
+    pub(super) history: History,
 }
 
 /// One visit of an attempt to a place.
@@ -52,6 +50,8 @@ struct Visit {
     parent_flow: Option<f64>,
     /// Upper bound of the honest rate, where it is known.
     honest: Option<f64>,
+    /// Whether the attempt's attributes tell anything of the place.
+    tells: bool,
 }
 
 impl Visit {
@@ -63,6 +63,7 @@ impl Visit {
             flow,
             parent_flow: None,
             honest: None,
+            tells: true,
         }
     }
 }
@@ -278,47 +279,6 @@ impl Engine {
         steps
     }
 
-    /// Whether it returns to a narrow range in which nobody was ever seen before
-    /// today, in a region that is well known.
-    fn is_at_frontier(&self, steps: &[Step], region: f64) -> bool {
-        if region < FRONTIER_HISTORY_MIN {
-            return false;
-        }
-        steps
-            .iter()
-            .filter(|s| FRONTIER_CLASSES.contains(&s.class))
-            .any(|step| {
-                step.history.is_empty()
-                    && self
-                        .trie
-                        .evidence(step.place)
-                        .is_some_and(|e| e.attempts_at(self.now, self.tuning.counter_decay_ms) >= FRONTIER_RECENT)
-            })
-    }
-
-    /// Whether any of an attempt's ranges was half accused before it.
-    fn is_suspect(&mut self, steps: &[Step], region: f64, flow: f64) -> bool {
-        if !self.tuning.enabled.suspects {
-            return false;
-        }
-        let tuning = &self.tuning;
-        steps.iter().filter(|s| s.class <= ACCUSING_CLASS_MAX).any(|step| {
-            let Some(evidence) = self.trie.evidence_mut(step.place) else {
-                return false;
-            };
-            if !evidence.refutes_all(&self.suspect_lines) {
-                return false;
-            }
-            // What went elsewhere in the meantime is paid back first.
-            if tuning.enabled.digits {
-                let bets = Bets::of_range(step.class, step.ceiling, region, tuning);
-                evidence.misses((flow - evidence.flow_seen).max(0.0), &bets, tuning);
-                evidence.flow_seen = flow.max(evidence.flow_seen);
-            }
-            evidence.refutes_all(&self.suspect_lines)
-        })
-    }
-
     /// Evidence at every place of a free attempt.
     fn weigh(&mut self, attempt: &mut Attempt, send: &RoutedSend) {
         let bounds = self.bounds(attempt);
@@ -337,6 +297,9 @@ impl Engine {
         let bounds = self.with_lead(&bounds, attempt);
         let hour = self.hour_of(attempt).map(|hour| hour.region.largest);
         let region_rate = self.region_rate(attempt);
+        let is_crowded = thousand
+            .and_then(|p| self.trie.evidence(p))
+            .is_some_and(|e| e.attempts_at(self.now, self.tuning.counter_decay_ms) >= WITNESSES_OF_THOUSAND);
         for step in &steps {
             let honest = (age >= RATE_MATURE_MS && step.class <= RATE_CLASS_MAX).then(|| {
                 let own = honest_per_hour(&step.history, step.class, age, &self.tuning);
@@ -355,7 +318,11 @@ impl Engine {
         let wider = attempt.frontier.then(|| attempt.frontier_place());
         for place in wider.into_iter().chain([attempt.region_place()]) {
             let (bets, flow) = self.dues(place, attempt);
-            self.visit(&Visit::new(place, bets, flow), attempt, send, &bounds);
+            let visit = Visit {
+                tells: !is_crowded,
+                ..Visit::new(place, bets, flow)
+            };
+            self.visit(&visit, attempt, send, &bounds);
         }
         self.hold(
             attempt,
@@ -387,6 +354,7 @@ impl Engine {
             flow,
             parent_flow,
             honest,
+            tells,
         } = *visit;
         let (now, tuning) = (self.now, &self.tuning);
         let node = self.trie.touch(place);
@@ -398,7 +366,11 @@ impl Engine {
             evidence.misses(missed, bets, tuning);
         }
         evidence.fade(now, tuning.counter_decay_ms);
-        let mut ratios = attribute_ratios(evidence, attempt, bounds, place, tuning);
+        let mut ratios = if tells {
+            attribute_ratios(evidence, attempt, bounds, place, tuning)
+        } else {
+            Ratios::default()
+        };
         if !attempt.repeat && !first && tuning.enabled.digits {
             (ratios.digits, ratios.launch_digits) = bets.inside(tuning);
         }

@@ -11,9 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::attempts::Attempt;
+use super::judge::ACCUSING_CLASS_MAX;
+use super::send::Step;
 use super::tenant::RegionState;
 use crate::detector::baseline::{kept, region_ceiling};
 use crate::detector::evidence::Evidence;
+use crate::detector::evidence::digits::Bets;
 use crate::detector::trie::{Place, Source};
 use crate::model::{DAY, HOUR, MINUTE, Millis};
 
@@ -42,6 +45,12 @@ const ONCE_SEEN_ODDS_MAX: f64 = 3.0;
 const EMPTY_ODDS: f64 = 1.0;
 const EMPTY_ODDS_FROM: f64 = 2.0;
 pub(super) const AROUND_LIVED_IN: f64 = 10.0;
+
+/// Ranges that may belong to a region's frontier, the history that the region needs,
+/// and the attempts in the last hours that make the next one a return.
+const FRONTIER_CLASSES: [u8; 2] = [3, 4];
+const FRONTIER_HISTORY_MIN: f64 = 200.0;
+const FRONTIER_RECENT: f64 = 0.3;
 
 /// What an attempt may share with an attack that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,13 +157,52 @@ impl Engine {
     /// A free attempt that is no repeat counts for what is usual at its region's frontier.
     pub(super) fn note_usual(&mut self, attempt: &Attempt) {
         let now = self.now;
-        let suspicious = libm::exp(self.tuning.floor_alert);
-        let evidence = self.trie.evidence(attempt.frontier_place());
-        let is_quiet = evidence.is_none_or(|e| !e.may_refute(suspicious));
+        let is_quiet = !self.is_suspicious(attempt.frontier_place());
         let region = self.tenants[usize::from(attempt.tenant)].region(attempt.region, &self.hasher);
         if is_quiet && !region.siege.is_on(now) && !region.frontier.is_on(now) {
             region.usual.note(now, attempt.frontier);
         }
+    }
+
+    /// Whether it returns to a narrow range in which nobody was ever seen before
+    /// today, in a region that is well known.
+    pub(super) fn is_at_frontier(&self, steps: &[Step], region: f64) -> bool {
+        if region < FRONTIER_HISTORY_MIN {
+            return false;
+        }
+        steps
+            .iter()
+            .filter(|s| FRONTIER_CLASSES.contains(&s.class))
+            .any(|step| {
+                step.history.is_empty()
+                    && self
+                        .trie
+                        .evidence(step.place)
+                        .is_some_and(|e| e.attempts_at(self.now, self.tuning.counter_decay_ms) >= FRONTIER_RECENT)
+            })
+    }
+
+    /// Whether any of an attempt's ranges was half accused before it.
+    pub(super) fn is_suspect(&mut self, steps: &[Step], region: f64, flow: f64) -> bool {
+        if !self.tuning.enabled.suspects {
+            return false;
+        }
+        let tuning = &self.tuning;
+        steps.iter().filter(|s| s.class <= ACCUSING_CLASS_MAX).any(|step| {
+            let Some(evidence) = self.trie.evidence_mut(step.place) else {
+                return false;
+            };
+            if !evidence.refutes_all(&self.suspect_lines) {
+                return false;
+            }
+            // What went elsewhere in the meantime is paid back first.
+            if tuning.enabled.digits {
+                let bets = Bets::of_range(step.class, step.ceiling, region, tuning);
+                evidence.misses((flow - evidence.flow_seen).max(0.0), &bets, tuning);
+                evidence.flow_seen = flow.max(evidence.flow_seen);
+            }
+            evidence.refutes_all(&self.suspect_lines)
+        })
     }
 
     /// The scope under siege that an attempt lies in.
@@ -180,9 +228,7 @@ impl Engine {
     /// Whether enough is held against an attempt's region that its ranges must be told apart.
     pub(super) fn is_region_suspected(&self, attempt: &Attempt) -> bool {
         let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region);
-        let evidence = self.trie.evidence(attempt.region_place());
-        region.is_some_and(|known| known.siege.is_on(self.now))
-            || evidence.is_some_and(|e| e.may_refute(libm::exp(self.tuning.floor_alert)))
+        region.is_some_and(|known| known.siege.is_on(self.now)) || self.is_suspicious(attempt.region_place())
     }
 
     /// Whether the feed of verifications was alive while the evidence against a scope

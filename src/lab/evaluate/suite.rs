@@ -89,13 +89,14 @@ impl Job {
 
 /// Scenarios that are harder, in one respect each, than what incident reports tell
 /// of. They measure single families and are run by name.
-const BEYOND: [&str; 6] = [
+const BEYOND: [&str; 7] = [
     "cron",
     "faked-quick",
     "few-networks",
     "link-form",
     "one-number",
     "scripted",
+    "taught",
 ];
 
 /// A scenario that is run with fewer seeds: more sends than this.

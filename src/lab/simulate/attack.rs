@@ -177,7 +177,8 @@ impl Campaign {
         if self.spec.probe > 0 {
             let at = self.start - self.spec.probe_before_ms;
             for i in 0..self.spec.probe as i64 {
-                let time = at + i * 37_000 + (mix(i as u64) % 20_000) as i64;
+                let every = self.spec.probe_every_ms;
+                let time = at + i * every + (mix(i as u64) % (every as u64 * 20 / 37).max(1)) as i64;
                 if (from..from + width).contains(&time) {
                     out.push(time);
                 }
@@ -278,11 +279,13 @@ impl Campaign {
         };
         let mut digits = block.base + within;
         let mut reachable = true;
-        if chance(rng, spec.invalid_share) {
+        let lesson = spec.probe_converted.filter(|_| time < self.start);
+        let invalid = if lesson.is_some() { 0.0 } else { spec.invalid_share };
+        if chance(rng, invalid) {
             reachable = false;
             digits = nowhere(rng, digits, home.digits, &home.void);
         }
-        let converted = reachable && chance(rng, self.converted);
+        let converted = reachable && chance(rng, lesson.unwrap_or(self.converted));
         let plan = course(rng, habits, spec.latency, reachable, converted);
         let to = number(digits);
         let client = disguise(

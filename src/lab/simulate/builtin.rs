@@ -47,6 +47,7 @@ builtin!(
     "scripted",
     "slow-after-block",
     "small-tenant",
+    "taught",
     "unseen-country",
     "unseen-country-few",
     "young-tenant",

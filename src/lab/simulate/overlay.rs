@@ -152,6 +152,11 @@ pub struct AttackSpec {
     pub probe: u64,
     /// How long before.
     pub probe_before_ms: i64,
+    /// From one of them to the next, with up to half of it more.
+    pub probe_every_ms: i64,
+    /// Share of them whose code is sent back, all to numbers that exist: lessons in what
+    /// is normal. `None`: as all of the campaign.
+    pub probe_converted: Option<f64>,
 }
 
 /// An innocent oddity.

@@ -80,6 +80,8 @@ const ATTACK_KEYS: &[&str] = &[
     "on_block",
     "probe",
     "probe_before",
+    "probe_every",
+    "probe_converted",
 ];
 
 /// An overlay as it stands in the file.
@@ -115,6 +117,8 @@ pub(super) struct RawOverlay {
     on_block: Option<Reaction>,
     probe: Option<u64>,
     probe_before: Option<String>,
+    probe_every: Option<String>,
+    probe_converted: Option<f64>,
     factor: Option<f64>,
     share: Option<f64>,
     delay: Option<String>,
@@ -218,6 +222,8 @@ impl RawOverlay {
             ("on_block", self.on_block.is_some()),
             ("probe", self.probe.is_some()),
             ("probe_before", self.probe_before.is_some()),
+            ("probe_every", self.probe_every.is_some()),
+            ("probe_converted", self.probe_converted.is_some()),
             ("factor", self.factor.is_some()),
             ("share", self.share.is_some()),
             ("delay", self.delay.is_some()),
@@ -260,6 +266,15 @@ impl RawOverlay {
             0.0,
             1.0,
         )?;
+        if let Some(share) = self.probe_converted {
+            set(
+                spec.probe_converted.insert(share),
+                Some(share),
+                "probe_converted",
+                0.0,
+                1.0,
+            )?;
+        }
         spec.numbers = self.numbers.unwrap_or(spec.numbers);
         spec.latency = match (&self.pace, self.latency) {
             (Some(_), Some(_)) => return Err("give `latency` or `pace`, not both".into()),
@@ -277,6 +292,7 @@ impl RawOverlay {
             (&mut spec.hop_every_ms, &self.hop_every, "hop_every"),
             (&mut spec.hop_after_ms, &self.hop_after, "hop_after"),
             (&mut spec.probe_before_ms, &self.probe_before, "probe_before"),
+            (&mut spec.probe_every_ms, &self.probe_every, "probe_every"),
         ] {
             if let Some(text) = text {
                 *field = span(key, text)?;

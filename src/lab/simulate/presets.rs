@@ -6,7 +6,7 @@ use super::overlay::{
     Target, Timing,
 };
 use super::scenario::{AppKind, AppSpec, TenantSpec};
-use crate::model::{HOUR, MINUTE};
+use crate::model::{HOUR, MINUTE, SECOND};
 
 /// A burst of the kind that incident reports tell of.
 fn plain() -> AttackSpec {
@@ -33,6 +33,8 @@ fn plain() -> AttackSpec {
         on_block: Reaction::Ignore,
         probe: 0,
         probe_before_ms: 3 * HOUR,
+        probe_every_ms: 37 * SECOND,
+        probe_converted: None,
     }
 }
 
