@@ -3,7 +3,7 @@
 use pumpwatch::detector::{Effect, Policy, Tuning};
 use pumpwatch::lab::explain::Question;
 use pumpwatch::lab::fold::Fold;
-use pumpwatch::model::{Activity, BlockChange, DAY, HOUR, MINUTE, Millis, Mode, Prefix};
+use pumpwatch::model::{Activity, BlockChange, DAY, HOUR, MINUTE, Millis, Mode, Prefix, SECOND};
 use pumpwatch::render::explain::conclusion;
 
 use crate::world::{ATTACK, Told, World, enforcing};
@@ -145,4 +145,26 @@ fn a_late_verdict_lifts_what_stands_again() {
     assert!(*at <= verdict && told.attacks().last().unwrap().time <= verdict, "{at}");
     let last = told.attacks().last().unwrap().activity;
     assert_eq!(last, Activity::Close);
+}
+
+#[test]
+fn a_campaign_that_is_over_is_not_held_against_its_country_for_long() {
+    let mut world = World::honest(3);
+    for i in 0..1_200_i64 {
+        let line = world.dice.below(100_000_000);
+        let robot = world.robot(4_915_200_000_000 + line);
+        world.ask(ATTACK + 9 * HOUR + 3 * SECOND * i, &robot);
+    }
+    let (fold, told) = world.folded(&enforcing(), Tuning::default());
+    assert!(!told.attacks().is_empty());
+    let Ok(Question::Number(asked)) = Question::parse("+4915100000000", Some("acme")) else {
+        panic!("a number")
+    };
+    let inspection = fold.state().inspect(&asked.subject(fold.ingest()).unwrap()).unwrap();
+    let country = inspection.tenants[0]
+        .places
+        .iter()
+        .find(|p| p.open_digits.is_none())
+        .unwrap();
+    assert!(!country.is_refuted(), "two dozen people came since: {country:?}");
 }

@@ -22,6 +22,8 @@ use crate::model::{DAY, HOUR, MINUTE, Millis};
 
 /// What was refuted as a whole stays under siege this long.
 const SIEGE_MS: i64 = 15 * MINUTE;
+/// Nats over the line of a block that a besieged scope's evidence keeps.
+const SPARE_NATS: f64 = 10.0;
 /// Stages after which an attempt's silence is held to tell: those up to 65 seconds.
 pub(super) const RIPE_STAGE: usize = 7;
 /// Share of the honest approvals that have come by then.
@@ -322,16 +324,25 @@ impl Engine {
         around.is_some_and(|(_, around)| self.history(around).attempts() < AROUND_LIVED_IN)
     }
 
-    /// A scope of the attempt was refuted as a whole.
+    /// A scope of the attempt was refuted as a whole. It stays under siege while its
+    /// attempts keep the evidence up: honest ones bring it down within a dozen or two.
     pub(super) fn besiege(&mut self, attempt: &Attempt, scope: Scope) {
         let until = self.now + SIEGE_MS;
-        let region = self.tenants[usize::from(attempt.tenant)].region(attempt.region, &self.hasher);
-        match scope {
-            Scope::Region => region.siege.until = Some(until),
-            Scope::Frontier => region.frontier.until = Some(until),
+        let place = match scope {
+            Scope::Region => attempt.region_place(),
+            Scope::Frontier => attempt.frontier_place(),
             // A source is refuted anew for each attempt.
-            Scope::Source(_) => {}
+            Scope::Source(_) => return,
+        };
+        if let Some(evidence) = self.trie.evidence_mut(place) {
+            evidence.give_up_beyond(libm::exp(self.log_a + SPARE_NATS));
         }
+        let region = self.tenants[usize::from(attempt.tenant)].region(attempt.region, &self.hasher);
+        let siege = match scope {
+            Scope::Frontier => &mut region.frontier,
+            _ => &mut region.siege,
+        };
+        siege.until = Some(until);
     }
 
     /// An attempt's silence goes from its stage on to another.

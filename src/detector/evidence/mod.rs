@@ -232,6 +232,14 @@ impl Evidence {
         self.restart(now);
     }
 
+    /// Evidence beyond `max` is given up: what is enough is enough, and what was once
+    /// overwhelming must be able to end.
+    pub(crate) fn give_up_beyond(&mut self, max: f64) {
+        for product in self.products.iter_mut().flatten() {
+            *product = product.min(max);
+        }
+    }
+
     /// Attempts elsewhere in the enclosing flow pay the digits' bets back.
     pub(crate) fn misses(&mut self, count: f64, bets: &Bets, tuning: &Tuning) {
         if count <= 0.0 {
