@@ -1,6 +1,6 @@
 //! What people decide: the mode, what is safe, what was no attack.
 
-use pumpwatch::detector::{Effect, Policy, Tuning};
+use pumpwatch::detector::{Effect, Policy, TenantView, Tuning};
 use pumpwatch::lab::explain::Question;
 use pumpwatch::lab::fold::Fold;
 use pumpwatch::model::{Activity, BlockChange, DAY, HOUR, MINUTE, Millis, Mode, Prefix, SECOND};
@@ -76,6 +76,15 @@ fn what_lies_in_a_safe_range_accuses_nobody_beside_it() {
     assert!(told.blocked().is_empty(), "{:?}", told.blocked());
 }
 
+/// What the detector knows of a number or range in the end.
+fn inspected(fold: &Fold, asked: &str) -> TenantView {
+    let Ok(Question::Number(asked)) = Question::parse(asked, Some("acme")) else {
+        panic!("no number or range: {asked}")
+    };
+    let inspection = fold.state().inspect(&asked.subject(fold.ingest()).unwrap());
+    inspection.unwrap().tenants.remove(0)
+}
+
 #[test]
 fn explain_names_the_safe_entry() {
     let mut world = World::honest(3);
@@ -83,11 +92,7 @@ fn explain_names_the_safe_entry() {
     world.safelist(ATTACK - MINUTE, "+998901235555");
     let (fold, told) = world.folded(&enforcing(), Tuning::default());
     assert!(told.blocked().is_empty() && end > ATTACK);
-    let Ok(Question::Number(asked)) = Question::parse("+99890123", Some("acme")) else {
-        panic!("a range")
-    };
-    let inspection = fold.state().inspect(&asked.subject(fold.ingest()).unwrap()).unwrap();
-    let said = conclusion("+99890123", &inspection.tenants[0], false);
+    let said = conclusion("+99890123", &inspected(&fold, "+99890123"), false);
     assert!(said.contains("safe-list") && said.contains("+998901235555"), "{said}");
 }
 
@@ -157,14 +162,7 @@ fn a_campaign_that_is_over_is_not_held_against_its_country_for_long() {
     }
     let (fold, told) = world.folded(&enforcing(), Tuning::default());
     assert!(!told.attacks().is_empty());
-    let Ok(Question::Number(asked)) = Question::parse("+4915100000000", Some("acme")) else {
-        panic!("a number")
-    };
-    let inspection = fold.state().inspect(&asked.subject(fold.ingest()).unwrap()).unwrap();
-    let country = inspection.tenants[0]
-        .places
-        .iter()
-        .find(|p| p.open_digits.is_none())
-        .unwrap();
+    let seen = inspected(&fold, "+4915100000000");
+    let country = seen.places.iter().find(|p| p.open_digits.is_none()).unwrap();
     assert!(!country.is_refuted(), "two dozen people came since: {country:?}");
 }

@@ -68,6 +68,12 @@ enum What {
     Feedback(Feedback),
 }
 
+impl What {
+    fn is_verification(&self) -> bool {
+        matches!(self, Self::Event(event) if matches!(event.body, EventBody::Verification(_)))
+    }
+}
+
 impl World {
     /// Honest people from the beginning until `days` are over.
     pub(crate) fn honest(days: i64) -> Self {
@@ -190,17 +196,13 @@ impl World {
 
     /// Leaves out all that anybody verified so far.
     pub(crate) fn drop_verifications(&mut self) {
-        let is_verification =
-            |what: &What| matches!(what, What::Event(event) if matches!(event.body, EventBody::Verification(_)));
-        self.events.retain(|(.., what)| !is_verification(what));
+        self.events.retain(|(.., what)| !what.is_verification());
     }
 
     /// Verifications of `from..until` come when that is over.
     pub(crate) fn delay_verifications(&mut self, from: Millis, until: Millis) {
         for (at, _, what) in &mut self.events {
-            let is_verification =
-                matches!(what, What::Event(event) if matches!(event.body, EventBody::Verification(_)));
-            if is_verification && (from..until).contains(at) {
+            if what.is_verification() && (from..until).contains(at) {
                 *at = until;
             }
         }

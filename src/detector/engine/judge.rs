@@ -129,7 +129,7 @@ impl Engine {
     /// The highest level at which every innocent explanation of a place is refuted.
     fn refuted(&mut self, place: Place, class: Option<u8>, attempt: &Attempt) -> Option<Level> {
         let evidence = self.trie.evidence(place)?;
-        if !self.is_suspicious(place) || !self.has_seen_enough(place, class, attempt, evidence) {
+        if !self.is_suspicious(evidence) || !self.has_seen_enough(place, class, attempt, evidence) {
             return None;
         }
         self.settle(place, attempt);
@@ -142,11 +142,9 @@ impl Engine {
             .find(|level| evidence.refutes_all(&self.lines_at(place, attempt, *level)))
     }
 
-    /// Whether the plain evidence against a place is near any line: a cheap look before the
-    /// real test.
-    pub(super) fn is_suspicious(&self, place: Place) -> bool {
-        let floor = libm::exp(self.tuning.floor_alert);
-        self.trie.evidence(place).is_some_and(|e| e.may_refute(floor))
+    /// Whether plain evidence is near any line: a cheap look before the real test.
+    pub(super) fn is_suspicious(&self, evidence: &Evidence) -> bool {
+        evidence.may_refute(libm::exp(self.tuning.floor_alert))
     }
 
     /// Whether people come to a place: nearly all of them verify, or nearly all in a range

@@ -290,16 +290,16 @@ impl Engine {
             .flow;
         let somebody = attempt.repeat || attempt.returning;
         attempt.frontier = self.tuning.enabled.frontier && !somebody && self.is_at_frontier(&steps, region);
-        let thousand = steps.iter().find(|s| s.class == 3).map(|s| s.place);
-        let thousand_flow = thousand.and_then(|p| self.trie.evidence(p)).map(|e| e.visits);
+        let thousand = steps.iter().find(|s| s.class == 3);
+        let thousand = thousand.and_then(|s| self.trie.evidence(s.place));
+        let thousand_flow = thousand.map(|e| e.visits);
+        let is_crowded =
+            thousand.is_some_and(|e| e.attempts_at(self.now, self.tuning.counter_decay_ms) >= WITNESSES_OF_THOUSAND);
         attempt.attributes.suspect = self.is_suspect(&steps, region, flow);
         attempt.accused = self.weigh_sources(attempt, &bounds);
         let bounds = self.with_lead(&bounds, attempt);
         let hour = self.hour_of(attempt).map(|hour| hour.region.largest);
         let region_rate = self.region_rate(attempt);
-        let is_crowded = thousand
-            .and_then(|p| self.trie.evidence(p))
-            .is_some_and(|e| e.attempts_at(self.now, self.tuning.counter_decay_ms) >= WITNESSES_OF_THOUSAND);
         for step in &steps {
             let honest = (age >= RATE_MATURE_MS && step.class <= RATE_CLASS_MAX).then(|| {
                 let own = honest_per_hour(&step.history, step.class, age, &self.tuning);

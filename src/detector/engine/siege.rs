@@ -159,7 +159,8 @@ impl Engine {
     /// A free attempt that is no repeat counts for what is usual at its region's frontier.
     pub(super) fn note_usual(&mut self, attempt: &Attempt) {
         let now = self.now;
-        let is_quiet = !self.is_suspicious(attempt.frontier_place());
+        let evidence = self.trie.evidence(attempt.frontier_place());
+        let is_quiet = evidence.is_none_or(|e| !self.is_suspicious(e));
         let region = self.tenants[usize::from(attempt.tenant)].region(attempt.region, &self.hasher);
         if is_quiet && !region.siege.is_on(now) && !region.frontier.is_on(now) {
             region.usual.note(now, attempt.frontier);
@@ -230,7 +231,8 @@ impl Engine {
     /// Whether enough is held against an attempt's region that its ranges must be told apart.
     pub(super) fn is_region_suspected(&self, attempt: &Attempt) -> bool {
         let region = self.tenants[usize::from(attempt.tenant)].regions.get(&attempt.region);
-        region.is_some_and(|known| known.siege.is_on(self.now)) || self.is_suspicious(attempt.region_place())
+        let evidence = self.trie.evidence(attempt.region_place());
+        region.is_some_and(|known| known.siege.is_on(self.now)) || evidence.is_some_and(|e| self.is_suspicious(e))
     }
 
     /// Whether the feed of verifications was alive while the evidence against a scope

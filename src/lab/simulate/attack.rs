@@ -175,10 +175,11 @@ impl Campaign {
     /// When the messages of `from..from + width` are sent.
     pub(super) fn schedule(&mut self, from: i64, width: i64, out: &mut Vec<i64>) {
         if self.spec.probe > 0 {
-            let at = self.start - self.spec.probe_before_ms;
+            let (at, every) = (self.start - self.spec.probe_before_ms, self.spec.probe_every_ms);
+            // Up to 20 seconds at the preset of 37, and in proportion.
+            let spread = (every as u64 * 20 / 37).max(1);
             for i in 0..self.spec.probe as i64 {
-                let every = self.spec.probe_every_ms;
-                let time = at + i * every + (mix(i as u64) % (every as u64 * 20 / 37).max(1)) as i64;
+                let time = at + i * every + (mix(i as u64) % spread) as i64;
                 if (from..from + width).contains(&time) {
                     out.push(time);
                 }
